@@ -1,0 +1,28 @@
+# Kong with the plugin server and its plugins. Both images must be of one kind: for an Alpine-based Kong, build with
+#   --build-arg KONG_IMAGE=… --build-arg NODE_IMAGE=node:24-alpine
+ARG KONG_IMAGE=kong:3.9
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /opt/kong-ts-pluginserver
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+COPY plugins plugins
+RUN npm run build
+# What stays is what runs: no development dependencies, no install scripts.
+RUN npm prune --omit=dev --ignore-scripts
+
+FROM ${KONG_IMAGE}
+USER root
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /opt/kong-ts-pluginserver/package.json /opt/kong-ts-pluginserver/package.json
+COPY --from=build /opt/kong-ts-pluginserver/node_modules /opt/kong-ts-pluginserver/node_modules
+COPY --from=build /opt/kong-ts-pluginserver/dist /opt/kong-ts-pluginserver/dist
+COPY --chmod=0755 docker/kong-ts-pluginserver /usr/local/bin/kong-ts-pluginserver
+COPY kong.conf /etc/kong/kong.conf
+COPY kong.yml /etc/kong/kong.yml
+# Fails the build, not the gateway, when this Kong image cannot run this node.
+RUN kong-ts-pluginserver --version
+USER kong

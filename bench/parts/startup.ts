@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import type { DriverProcess } from '../driver-process.js';
+import type { Plan } from '../plan.js';
+import { pinned } from '../processor.js';
+import { dumpCommand, startServer } from '../servers.js';
+
+/** Milliseconds, one value per round. */
+export interface StartupSamples {
+  dump: { ours: number[]; stock: number[] };
+  firstEvent: { ours: number[]; stock: number[] };
+}
+
+/** Times `--dump` and the way from the start of the process to the end of its first event, in turns. */
+export async function measureStartup(
+  plan: Plan,
+  driver: DriverProcess,
+  cpu: string | undefined,
+): Promise<StartupSamples> {
+  const samples: StartupSamples = { dump: { ours: [], stock: [] }, firstEvent: { ours: [], stock: [] } };
+  for (let round = 0; round < plan.startupRounds; round++) {
+    for (const side of ['ours', 'stock'] as const) {
+      const contestant = side === 'ours' ? 'ours-protobuf' : 'stock';
+      samples.dump[side].push(timeDump(pinned(cpu, dumpCommand(contestant))));
+      const startedAt = performance.now();
+      const server = await startServer(contestant, { cpu });
+      try {
+        await driver.begin({
+          dialect: server.dialect,
+          socket: server.socket('verified'),
+          concurrency: 1,
+          headerCount: 8,
+          outcome: 'verified',
+          instances: 1,
+        });
+        await driver.count(0, 1);
+        samples.firstEvent[side].push(performance.now() - startedAt);
+        await driver.end();
+      } finally {
+        await server.stop();
+      }
+    }
+  }
+  return samples;
+}
+
+function timeDump(command: string[]): number {
+  const startedAt = performance.now();
+  const text = execFileSync(command[0] as string, command.slice(1), {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const milliseconds = performance.now() - startedAt;
+  const dump: unknown = JSON.parse(text);
+  const plugins = Array.isArray(dump) ? dump : (dump as { Plugins?: unknown[] }).Plugins;
+  if (plugins?.length !== 1) throw new Error(`the dump holds ${plugins?.length} plugins instead of one`);
+  return milliseconds;
+}

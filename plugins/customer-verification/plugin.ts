@@ -1,0 +1,111 @@
+import { STATUS_CODES } from 'node:http';
+import type { Kong } from '../../src/pdk/types.js';
+import { parseConfig, type VerificationConfig } from './config.js';
+import { authenticateAs, findConsumer } from './consumer.js';
+import { readEnvironment } from './environment.js';
+import { type HeaderMap, MAX_HEADERS, readCredentials, surveyHeaders } from './headers.js';
+import { type KeyStore, openKeyStore } from './keys/key-store.js';
+import { metrics } from './metrics.js';
+import { openReplayStore } from './replay/open-store.js';
+import type { ReplayStore } from './replay/replay-store.js';
+import { reports } from './reports.js';
+import type { Share } from './shared.js';
+import { failed, type Refused, refusedClient, type Verdict, type Verified } from './verdict.js';
+import { type BoundRequest, Verifier } from './verifier.js';
+
+const JSON_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
+const BODIES = new Map([
+  [400, JSON.stringify({ message: 'Invalid Headers' })],
+  [403, JSON.stringify({ message: 'Access Forbidden' })],
+]);
+const WRONG_HEADERS = refusedClient('invalid_headers');
+const NO_LOOKALIKES: readonly string[] = [];
+
+/**
+ * Lets a request through when it carries the signature of a customer in the database, and tells the upstream who
+ * that is. Everything else is refused, whatever went wrong.
+ */
+export class Plugin {
+  readonly #config: VerificationConfig;
+  readonly #keys: KeyStore;
+  readonly #replays: Share<ReplayStore> | undefined;
+  readonly #verifier: Verifier;
+
+  /** @throws {ConfigurationError} naming the field that cannot work. */
+  constructor(raw: Record<string, unknown>) {
+    this.#config = parseConfig(raw);
+    const { environment, warning } = readEnvironment();
+    if (warning) reports.inBackground('warn', 'environment_file', warning);
+    this.#replays = openReplayStore(this.#config, environment);
+    this.#keys = openKeyStore(environment, this.#config.cache);
+    this.#verifier = new Verifier(this.#config, this.#keys.customers, this.#replays?.value);
+  }
+
+  async access(kong: Kong): Promise<void> {
+    let verdict: Verdict;
+    let lookalikes = NO_LOOKALIKES;
+    try {
+      const { headers, request } = await this.#read(kong);
+      const survey = surveyHeaders(headers);
+      lookalikes = survey.lookalikes;
+      verdict = survey.complete ? await this.#judge(kong, headers, request) : WRONG_HEADERS;
+    } catch (error) {
+      const name = error instanceof Error ? error.name : typeof error;
+      verdict = failed(403, 'error', `refused a request because of an unexpected ${name}`);
+    }
+    // Outside the try: ending the request is done by throwing.
+    if (reports.pending) await reports.flush(kong);
+    if (verdict.notice) {
+      await reports.inEvent(kong, verdict.notice.severity, verdict.notice.subject, verdict.notice.message);
+    }
+    metrics().results({ result: verdict.verified ? 'verified' : verdict.reason });
+    await (verdict.verified ? this.#accept(kong, verdict, lookalikes) : refuse(kong, verdict));
+  }
+
+  /** Called when Kong closes the instance, or when it has been idle for long. */
+  close(): void {
+    this.#keys.close();
+    this.#replays?.release();
+  }
+
+  /** Everything that Kong is asked for, in one round trip; the body in a second one, if at all. */
+  async #read(kong: Kong): Promise<{ headers: HeaderMap; request: BoundRequest }> {
+    const { bind } = this.#config;
+    const body = () => kong.request.getRawBody();
+    // The default asks for nothing else, and a stock server cannot take two calls at once.
+    if (bind.length === 0) return { headers: await kong.request.getHeaders(MAX_HEADERS), request: { body } };
+    const [headers, method, target] = await Promise.all([
+      kong.request.getHeaders(MAX_HEADERS),
+      bind.includes('method') ? kong.request.getMethod() : undefined,
+      bind.includes('path') || bind.includes('query') ? kong.request.getPathWithQuery() : undefined,
+    ]);
+    return { headers, request: { method, target, body } };
+  }
+
+  async #judge(kong: Kong, headers: HeaderMap, request: BoundRequest): Promise<Verdict> {
+    const credentials = readCredentials(headers, this.#config.headers);
+    if (!credentials) return WRONG_HEADERS;
+    const verdict = await this.#verifier.verify(credentials, request);
+    if (!verdict.verified || this.#config.consumer === 'none') return verdict;
+    const found = await findConsumer(kong, verdict.uuid);
+    return 'refused' in found ? found.refused : { ...verdict, consumer: found.consumer };
+  }
+
+  // No call in here waits for Kong: they leave in one write with the end of the event.
+  async #accept(kong: Kong, { uuid, consumer }: Verified, lookalikes: readonly string[]): Promise<void> {
+    const { request } = kong.service;
+    // Replaces whatever the client sent under this name.
+    await request.setHeader('X-Customer-Id', uuid);
+    for (const name of lookalikes) await request.clearHeader(name);
+    if (this.#config.hideCredentials) {
+      for (const name of Object.values(this.#config.headers)) await request.clearHeader(name);
+    }
+    if (consumer) await authenticateAs(kong, consumer);
+    await kong.ctx.shared.set('customer_verified', uuid);
+  }
+}
+
+function refuse(kong: Kong, { status }: Refused): Promise<never> {
+  const body = BODIES.get(status) ?? JSON.stringify({ message: STATUS_CODES[status] ?? 'Access Forbidden' });
+  return kong.response.exit(status, body, JSON_HEADERS);
+}

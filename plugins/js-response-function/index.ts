@@ -1,0 +1,27 @@
+import { functionSchema } from '../../src/functions/config.js';
+import { FunctionsPlugin } from '../../src/functions/functions-plugin.js';
+import type { Kong } from '../../src/pdk/types.js';
+import type { Phase, PluginConfig } from '../../src/plugin/definition.js';
+
+const PHASES: readonly Phase[] = ['response'];
+
+export const name = 'js-response-function';
+export const version = '1.0.0';
+export const priority = -1000;
+export const Schema = functionSchema(PHASES);
+
+/**
+ * Runs functions from its configuration on the response.
+ *
+ * A plugin of its own because Kong buffers the whole response of every request that a plugin with a response phase
+ * applies to: nothing streams there any more.
+ */
+export class Plugin extends FunctionsPlugin {
+  constructor(config: PluginConfig) {
+    super(name, PHASES, config);
+  }
+
+  response(kong: Kong): Promise<void> {
+    return this.handle('response', kong);
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { packageFile } from '../dev/package-files.js';
+import { functionProblems } from '../functions/check-yaml.js';
+import { pluginCatalog } from '../gateway/config/catalog.js';
+import { parseDeclarativeConfig } from '../gateway/config/parse.js';
+import { formatProblem, type Problem } from '../gateway/config/problems.js';
+import { loadPlugins } from '../plugin/loader.js';
+
+const USAGE = `Usage: kong-ts-pluginserver check [FILE] [options]
+
+Validates a declarative config (default: kong.yml) against the plugins' schemas and compiles the functions in it,
+running none of them. Each fault is a line "file:line:column: message"; the exit code is 1 when there is any.
+
+  -d, --plugins-directory DIR   the plugins it may use (default: the bundled ones)
+  -h, --help                    this text
+`;
+
+/**
+ * `kong-ts-pluginserver check`.
+ *
+ * @returns the exit code: 0, 1 for a config with faults, 2 for a wrong command line or a file that cannot be read
+ */
+export async function run(argv: string[]): Promise<number> {
+  let file = 'kong.yml';
+  let directory = packageFile('plugins');
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        'plugins-directory': { type: 'string', short: 'd' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (values.help === true) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    if (positionals.length > 1) throw new TypeError('one file at a time');
+    file = positionals[0] ?? file;
+    directory = values['plugins-directory'] ?? directory;
+  } catch (error) {
+    process.stderr.write(`kong-ts-pluginserver check: ${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    process.stderr.write(`kong-ts-pluginserver check: ${(error as Error).message}\n`);
+    return 2;
+  }
+  const { plugins, failures } = await loadPlugins(directory);
+  for (const failure of failures) process.stderr.write(`kong-ts-pluginserver check: ${failure.message}\n`);
+  const problems: Problem[] = [
+    ...parseDeclarativeConfig(text, file, pluginCatalog(plugins)).problems,
+    ...functionProblems(text, file),
+  ].sort((a, b) => a.line - b.line || a.column - b.column);
+  for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
+  if (problems.length > 0) return 1;
+  process.stdout.write(`${file}: no faults\n`);
+  return failures.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,101 @@
+import { fileURLToPath } from 'node:url';
+import type { PluginDefinition } from '../plugin/definition.js';
+import { dump } from '../plugin/dump.js';
+import { loadPlugins } from '../plugin/loader.js';
+import { reserveStdout } from '../plugin/quiet-stdout.js';
+import { describeError } from '../server/errors.js';
+import { parseServeFlags, type ServeOptions, UsageError } from '../server/flags.js';
+import { packageVersion } from '../version.js';
+
+const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
+
+  -d, --plugins-directory DIR  where the plugins are (default: the bundled ones)
+      --plugin NAME            serve this plugin only (repeatable)
+  -p, --kong-prefix DIR        folder of the socket (default: /usr/local/kong)
+      --sock-name NAME         name of the socket in it (default: js_pluginserver.sock)
+      --socket PATH            path of the socket, instead of the two above
+      --socket-mode MODE       its permissions (default: 0600)
+      --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
+      --workers N              processes that share the work (default: 1)
+      --metrics HOST:PORT      serve Prometheus metrics there
+  -v, --verbose                log more; twice for debugging
+      --dump --plugin NAME     print what Kong's query_cmd needs about one plugin
+      --dump-plugin-info NAME  the same
+      --dump-all-plugins       print all plugins; Kong 3.9 and later load only the first
+      --protocol NAME          what the dump announces: protobuf (default), or msgpack, with which Kong lets
+                               requests through whenever the plugin server fails
+      --version, --help
+`;
+
+/** The plugins that come with this package, beside its sources or its build. */
+const BUNDLED_PLUGINS = fileURLToPath(new URL('../../plugins', import.meta.url));
+
+/**
+ * `kong-ts-pluginserver serve`, and what Kong runs as `query_cmd`.
+ *
+ * @returns the exit code; 0 while serving, since the process stays up by itself
+ */
+export async function run(argv: string[]): Promise<number> {
+  try {
+    const options = parseServeFlags(argv);
+    if (options.show === undefined) return await runPlugins(options);
+    process.stdout.write(options.show === 'help' ? USAGE : `${packageVersion()}\n`);
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** Serves or dumps. Returns while serving only. */
+async function runPlugins(options: ServeOptions): Promise<number> {
+  // Plugins read it themselves: Kong starts a plugin server without any of its own environment.
+  process.env.KONG_TS_ENV_FILE = options.envFile;
+  let code: number;
+  try {
+    if (options.dump !== undefined) code = await printDump(options);
+    else if (await (await import('../server/serve.js')).serve(() => load(options), options)) return 0;
+    else {
+      process.stderr.write('kong-ts-pluginserver: no plugin could be loaded\n');
+      code = 1;
+    }
+  } catch (error) {
+    code = report(error);
+  }
+  // A plugin may have left timers or connections behind, and Kong waits for the end of this process.
+  process.exit(code);
+}
+
+/** Says what went wrong; the exit code. */
+function report(error: unknown): number {
+  process.stderr.write(`kong-ts-pluginserver: ${describeError(error)}\n`);
+  if (!(error instanceof UsageError)) return 1;
+  process.stderr.write(`\n${USAGE}`);
+  return 2;
+}
+
+async function printDump(options: ServeOptions): Promise<number> {
+  const print = reserveStdout();
+  const plugins = await load(options);
+  if (plugins.length === 0) return 1;
+  if (options.dump === 'plugin' && plugins.length > 1) {
+    const names = plugins.map(({ name }) => name).join(', ');
+    throw new UsageError(`--dump prints one plugin: name it with --plugin (there are: ${names})`);
+  }
+  if (options.protocol === 'MsgPack:1') {
+    process.stderr.write(
+      'warning: over MsgPack:1 Kong lets requests through whenever the plugin server fails\n',
+    );
+  }
+  print(`${dump(plugins, { protocol: options.protocol, socket: options.socket })}\n`);
+  return 0;
+}
+
+async function load(options: ServeOptions): Promise<readonly PluginDefinition[]> {
+  const directory = options.pluginsDirectory ?? BUNDLED_PLUGINS;
+  const { plugins, failures } = await loadPlugins(
+    directory,
+    options.plugins.length === 0 ? {} : { only: options.plugins },
+  );
+  for (const failure of failures) process.stderr.write(`kong-ts-pluginserver: ${failure.message}\n`);
+  return plugins;
+}

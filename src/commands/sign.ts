@@ -1,0 +1,182 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { HeaderNames } from '../client/header-names.js';
+import { ALGORITHMS, BINDABLE, type Bindable, SignedTextError, splitTarget } from '../client/signed-text.js';
+import { type SigningOptions, signatureHeaders } from '../client/signer.js';
+
+const USAGE = `Usage: kong-ts-pluginserver sign --certificate-id ID --key KEY [options]
+
+Prints the three headers of a signed request, or with --curl the whole command.
+
+  --certificate-id ID    the customer's certificate id
+  --key KEY              the customer's key; or
+  --key-file FILE        a file with the key in its first line ("-": standard input)
+  --time TIME            the time to sign (default: now, in Unix milliseconds)
+  --algorithm NAME       ${ALGORITHMS.join(', ')} (default: sha256)
+  --bind PARTS           any of ${BINDABLE.join(',')}, separated by commas
+  --method METHOD        the request's method (default: GET, or POST with a body)
+  --path PATH            the request's path as it is sent, and
+  --query QUERY          its query without the "?" (both: default those of the --curl URL)
+  --body TEXT            the request's body; or
+  --body-file FILE       a file that holds it
+  --certificate-header NAME, --signature-header NAME, --time-header NAME
+                         the header names, where the plugin is configured for others
+  --curl URL             print a curl command for URL that sends all of this
+`;
+
+class UsageError extends Error {}
+
+/**
+ * `kong-ts-pluginserver sign`.
+ *
+ * @returns the exit code: 0, 1 when the request cannot be signed, 2 for a wrong command line.
+ */
+export async function run(argv: string[]): Promise<number> {
+  try {
+    process.stdout.write(await sign(argv));
+    return 0;
+  } catch (error) {
+    if (error instanceof SignedTextError) {
+      process.stderr.write(`cannot sign: ${error.message}\n`);
+      return 1;
+    }
+    if (!isUsageError(error)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+async function sign(argv: string[]): Promise<string> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      'certificate-id': { type: 'string' },
+      key: { type: 'string' },
+      'key-file': { type: 'string' },
+      time: { type: 'string' },
+      algorithm: { type: 'string', default: 'sha256' },
+      bind: { type: 'string', multiple: true, default: [] },
+      method: { type: 'string', short: 'X' },
+      path: { type: 'string' },
+      query: { type: 'string' },
+      body: { type: 'string' },
+      'body-file': { type: 'string' },
+      'certificate-header': { type: 'string' },
+      'signature-header': { type: 'string' },
+      'time-header': { type: 'string' },
+      curl: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return USAGE;
+  const url = values.curl === undefined ? undefined : parseUrl(values.curl);
+  const target = url && splitTarget(url.pathname + url.search);
+  const body = await readBody(values.body, values['body-file']);
+  const method = values.method ?? (body === undefined ? 'GET' : 'POST');
+  const path = values.path ?? target?.path;
+  const query = values.query ?? (target?.query || (path === undefined ? undefined : ''));
+  const options: SigningOptions = {
+    certificateId: required('--certificate-id', values['certificate-id']),
+    key: await readKey(values.key, values['key-file']),
+    algorithm: oneOf('--algorithm', values.algorithm, ALGORITHMS),
+    bind: bindings(values.bind),
+    headers: headerNames({
+      certificateId: values['certificate-header'],
+      signature: values['signature-header'],
+      time: values['time-header'],
+    }),
+    ...(values.time !== undefined && { time: values.time }),
+  };
+  const headers = await signatureHeaders(options, { method, path, query, body });
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${headerSafe(name, value)}`);
+  if (!url) return `${lines.join('\n')}\n`;
+  return `${curlCommand({ url, method, lines, body: values.body, bodyFile: values['body-file'] })}\n`;
+}
+
+function curlCommand(request: {
+  url: URL;
+  method: string;
+  lines: readonly string[];
+  body: string | undefined;
+  bodyFile: string | undefined;
+}): string {
+  const { url, method, lines, body, bodyFile } = request;
+  const hasBody = body !== undefined || bodyFile !== undefined;
+  const words = ['curl'];
+  // What is signed is what is sent: curl would otherwise expand brackets and resolve dot segments.
+  if (/[[\]{}]/.test(url.href)) words.push('--globoff');
+  if (method === 'HEAD') words.push('--head');
+  else if (method !== (hasBody ? 'POST' : 'GET')) words.push('-X', method);
+  for (const line of lines) words.push('-H', line);
+  if (body !== undefined) words.push('--data-raw', body);
+  if (bodyFile !== undefined) words.push('--data-binary', `@${bodyFile}`);
+  words.push(url.href);
+  return words.map(shellQuoted).join(' ');
+}
+
+/** A word for a POSIX shell. */
+export function shellQuoted(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+async function readKey(key: string | undefined, file: string | undefined): Promise<string> {
+  if ((key === undefined) === (file === undefined)) throw new UsageError('give one of --key and --key-file');
+  if (file === undefined) return required('--key', key);
+  const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch(unreadable(file));
+  return required('the key file', text.split(/\r?\n/, 1)[0]);
+}
+
+async function readBody(
+  body: string | undefined,
+  file: string | undefined,
+): Promise<string | Buffer | undefined> {
+  if (body !== undefined && file !== undefined)
+    throw new UsageError('give only one of --body and --body-file');
+  return file === undefined ? body : await readFile(file).catch(unreadable(file));
+}
+
+function unreadable(file: string): (error: Error) => never {
+  return (error) => {
+    throw new UsageError(`cannot read ${file}: ${'code' in error ? error.code : error.message}`);
+  };
+}
+
+function bindings(values: readonly string[]): Bindable[] {
+  const names = values.flatMap((value) => value.split(',')).filter((name) => name !== '');
+  return names.map((name) => oneOf('--bind', name, BINDABLE));
+}
+
+function oneOf<T extends string>(flag: string, value: string, choices: readonly T[]): T {
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined)
+    throw new UsageError(`${flag} must be one of ${choices.join(', ')}, not ${value}`);
+  return choice;
+}
+
+function required(flag: string, value: string | undefined): string {
+  if (!value) throw new UsageError(`${flag} is missing or empty`);
+  return value;
+}
+
+function headerNames(names: Record<keyof HeaderNames, string | undefined>): Partial<HeaderNames> {
+  return Object.fromEntries(Object.entries(names).filter(([, name]) => name !== undefined));
+}
+
+function headerSafe(name: string, value: string): string {
+  if (/[\r\n\0]/.test(value))
+    throw new UsageError(`the value of ${name} holds a line break, which no header can`);
+  return value;
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new UsageError(`--curl needs an http or https URL, not ${text}`);
+  url.hash = '';
+  return url;
+}
+
+function isUsageError(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}

@@ -1,0 +1,53 @@
+import type { Phase, PluginDefinition } from '../../plugin/definition.js';
+import { validateConfig } from '../../plugin/schema.js';
+import { FUNCTION_PLUGINS, validateFunctionConfig } from './function-plugins.js';
+
+/** A fault in a plugin's `config`: where inside it, outermost key first. */
+export interface ConfigFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** What the gateway has to know of a plugin to configure and to order it. */
+export interface PluginKind {
+  readonly name: string;
+  /** Kong runs higher numbers first. */
+  readonly priority: number;
+  readonly phases: readonly Phase[];
+  /** `lua`: runs in the gateway's own Lua VM; `server`: in the plugin server. */
+  readonly runsIn: 'server' | 'lua';
+  /** Fills in defaults and names faults. */
+  validate(config: unknown): { config: Record<string, unknown>; faults: ConfigFault[] };
+}
+
+/** The plugins a declarative config may name. */
+export type PluginCatalog = ReadonlyMap<string, PluginKind>;
+
+/** What the catalog takes of a definition. */
+export type CatalogedPlugin = Pick<
+  PluginDefinition,
+  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks'
+>;
+
+/** The catalog of the plugin server's plugins, with Kong's `pre-function` and `post-function` beside them. */
+export function pluginCatalog(definitions: readonly CatalogedPlugin[]): PluginCatalog {
+  const catalog = new Map<string, PluginKind>();
+  for (const [name, priority] of FUNCTION_PLUGINS) {
+    catalog.set(name, {
+      name,
+      priority,
+      phases: ['rewrite', 'access', 'log'],
+      runsIn: 'lua',
+      validate: validateFunctionConfig,
+    });
+  }
+  for (const { name, priority, phases, schema, entityChecks } of definitions) {
+    const validate = (config: unknown) => {
+      const result = validateConfig(schema, config, entityChecks);
+      const faults = result.errors.map(({ segments, message }) => ({ path: segments, message }));
+      return { config: result.config, faults };
+    };
+    catalog.set(name, { name, priority, phases, runsIn: 'server', validate });
+  }
+  return catalog;
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { type CatalogedPlugin, pluginCatalog } from './config/catalog.js';
+import type { GatewayConfig } from './config/entities.js';
+import { Exchange } from './exchange.js';
+import { handleExchange } from './handle.js';
+import type { GatewayNode } from './host/context.js';
+import { UpstreamClient } from './http/upstream-client.js';
+import type { GatewayLog } from './log.js';
+import { LuaFunctions } from './lua/lua-functions.js';
+import { PluginPlan } from './plan.js';
+import type { PluginCaller } from './plugin-port.js';
+import { Router } from './router/router.js';
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  /** The plugin server's plugins: their order, phases and schemas. */
+  readonly plugins: readonly CatalogedPlugin[];
+  readonly caller: PluginCaller;
+  readonly log: GatewayLog;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** nginx's client_body_buffer_size: larger bodies that a plugin reads go to a file. Default 8 KiB, as in Kong. */
+  readonly bodyBufferBytes?: number;
+}
+
+export interface Gateway {
+  /** Binds. @throws the socket's error, e.g. EADDRINUSE */
+  listen(): Promise<{ port: number }>;
+  /** Stops at once: open connections end, events that run are abandoned. The caller is not closed. */
+  close(): Promise<void>;
+  /** Requests from now on see this config; those under way keep theirs. @throws {LuaChunkError} */
+  reload(config: GatewayConfig): Promise<void>;
+}
+
+/** What one config means to requests. */
+export interface Generation {
+  readonly node: GatewayNode;
+  readonly router: Router;
+  readonly plan: PluginPlan;
+  readonly lua: LuaFunctions;
+}
+
+/**
+ * Kong's side, for development and tests: an HTTP/1.1 proxy that routes by a declarative config and runs plugins
+ * in Kong's order. Not for production.
+ *
+ * Plain HTTP only, so `certificate` and `preread` never run, nor do `header_filter` and `body_filter` of Lua
+ * functions; WebSocket upgrades are not passed on.
+ *
+ * @throws {LuaChunkError} a function of the config does not compile
+ * @throws {LuaVmMissingError} the config has functions and wasmoon is not installed
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const id = randomUUID();
+  const catalog = pluginCatalog(options.plugins);
+  const upstreams = new UpstreamClient();
+  const running = new Set<Promise<void>>();
+  let count = 0;
+  const generationOf = async (config: GatewayConfig): Promise<Generation> => ({
+    node: { id, config, log: options.log },
+    router: new Router(config.routes),
+    plan: new PluginPlan(config, catalog, ++count),
+    lua: await LuaFunctions.load(config),
+  });
+  let generation = await generationOf(options.config);
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const exchange = new Exchange(request, options.bodyBufferBytes ?? 8192);
+    const { lua } = generation;
+    const work = handleExchange(exchange, response, generation, upstreams, { server: options.caller, lua });
+    const done = work.catch((error: unknown) => {
+      options.log(
+        'crit',
+        `gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+      response.destroy();
+    });
+    running.add(done);
+    void done.finally(() => running.delete(done));
+  };
+
+  const server = http.createServer({ requireHostHeader: false, maxHeaderSize: 32_768 }, onRequest);
+  server.on('clientError', refuseMalformed);
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(options.port, options.host ?? '127.0.0.1', () => {
+          server.off('error', reject);
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      }),
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      upstreams.close();
+      generation.lua.close();
+    },
+    reload: async (config) => {
+      const before = generation;
+      generation = await generationOf(config);
+      void Promise.allSettled(running).then(() => before.lua.close());
+    },
+  };
+}
+
+/** Bytes that are no HTTP request: nginx answers 400 and closes. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = 'Bad request\n';
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}

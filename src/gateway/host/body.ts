@@ -1,0 +1,77 @@
+import { LuaError, type LuaTable, type LuaValue } from '../plugin-port.js';
+import { isTable } from './arguments.js';
+import { encodeQuery, parseQuery } from './query.js';
+
+/** Bytes to text and back: inside JSON the strings of a byte string are UTF-8. */
+const fromBytes = (text: string) => Buffer.from(text, 'latin1').toString('utf8');
+const toBytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
+
+/** A JSON value as Lua holds it: strings as bytes, null as absent. */
+export function luaFromJson(value: unknown): LuaValue {
+  if (value === null || value === undefined) {
+    return undefined;
+  }
+  if (typeof value === 'string') {
+    return toBytes(value);
+  }
+  if (Array.isArray(value)) {
+    return value.map(luaFromJson);
+  }
+  if (typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [toBytes(key), luaFromJson(item)]));
+  }
+  return value as LuaValue;
+}
+
+function jsonFromLua(value: LuaValue): unknown {
+  if (typeof value === 'string') {
+    return fromBytes(value);
+  }
+  if (Array.isArray(value)) {
+    return value.map(jsonFromLua);
+  }
+  if (isTable(value)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [fromBytes(key), jsonFromLua(item)]),
+    );
+  }
+  return value;
+}
+
+/** JSON text of a Lua value, as bytes. */
+export function encodeJson(value: LuaValue): string {
+  return toBytes(JSON.stringify(jsonFromLua(value)) ?? 'null');
+}
+
+/** A request body decoded by its content type; undefined where the type is not known or the text is faulty. */
+export function parseBody(body: string, mimetype: string, maxArgs: number): LuaValue {
+  const type = mimetype.split(';')[0]?.trim().toLowerCase();
+  if (type === 'application/json') {
+    try {
+      return luaFromJson(JSON.parse(fromBytes(body)));
+    } catch {
+      // The PDK answers nil and an error for a faulty body; a plugin server sees the nil.
+      return undefined;
+    }
+  }
+  if (type === 'application/x-www-form-urlencoded') {
+    return parseQuery(body, maxArgs) as LuaTable;
+  }
+  return undefined;
+}
+
+/**
+ * A table as a body of the given type.
+ *
+ * @throws {LuaError} for a type that this gateway cannot write
+ */
+export function formatBody(args: LuaValue, mimetype: string): string {
+  const type = mimetype.split(';')[0]?.trim().toLowerCase();
+  if (type === 'application/json') {
+    return encodeJson(args);
+  }
+  if (type === 'application/x-www-form-urlencoded') {
+    return encodeQuery(args);
+  }
+  throw new LuaError(`unsupported content type ${mimetype}: the local gateway writes JSON and form bodies`);
+}

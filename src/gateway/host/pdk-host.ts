@@ -1,0 +1,49 @@
+import { LuaError, type LuaValue, type PdkHost, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
+import { clientFunctions } from './client-functions.js';
+import type { HostContext, HostFunction } from './context.js';
+import { logFunctions } from './log-functions.js';
+import { nginxFunctions } from './nginx-functions.js';
+import { nodeFunctions } from './node-functions.js';
+import { requestFunctions } from './request-functions.js';
+import { responseFunctions } from './response-functions.js';
+import { serviceFunctions } from './service-functions.js';
+
+/** Every PDK function the gateway emulates, by its name on the wire. */
+export const HOST_FUNCTIONS: ReadonlyMap<string, HostFunction> = new Map(
+  Object.entries({
+    ...clientFunctions,
+    ...logFunctions,
+    ...nginxFunctions,
+    ...nodeFunctions,
+    ...requestFunctions,
+    ...responseFunctions,
+    ...serviceFunctions,
+  }),
+);
+
+/** Kong's side of the PDK for one event: phase checks, then the function. */
+export class EventHost implements PdkHost {
+  #ended = false;
+
+  constructor(private readonly context: HostContext) {}
+
+  call(method: string, args: readonly LuaValue[]): LuaValue | Promise<LuaValue> {
+    if (this.#ended) {
+      throw new ResponseExit();
+    }
+    const found = HOST_FUNCTIONS.get(method);
+    if (found === undefined) {
+      throw new UnknownPdkMethod(method);
+    }
+    const { phase } = this.context;
+    if (found.phases !== undefined && !found.phases.includes(phase)) {
+      throw new LuaError(`function cannot be called in ${phase} phase (only in: ${found.phases.join(', ')})`);
+    }
+    try {
+      return found.run(this.context, args);
+    } catch (error) {
+      this.#ended ||= error instanceof ResponseExit;
+      throw error;
+    }
+  }
+}

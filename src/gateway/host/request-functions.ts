@@ -1,0 +1,101 @@
+import type { LuaValue } from '../plugin-port.js';
+import { limitArgument, stringArgument } from './arguments.js';
+import { parseBody } from './body.js';
+import type { HostContext, HostFunctions, KongPhase } from './context.js';
+import { parseQuery } from './query.js';
+
+const ANY_HTTP: readonly KongPhase[] = [
+  ...([
+    'rewrite',
+    'access',
+    'response',
+    'header_filter',
+    'body_filter',
+    'log',
+    'error',
+    'admin_api',
+  ] as const),
+];
+const BODY: readonly KongPhase[] = ['rewrite', 'access', 'response', 'error', 'admin_api'];
+
+/** nginx finds `X-One` under `X_One`, too. */
+function lookUp(context: HostContext, name: string): string | undefined {
+  const { headers } = context.exchange;
+  return headers.get(name) ?? headers.get(name.replaceAll('_', '-'));
+}
+
+async function rawBody(context: HostContext): Promise<LuaValue> {
+  const stored = await context.live.body.read();
+  return 'file' in stored ? { body_filepath: stored.file } : { content: stored.content.toString('latin1') };
+}
+
+async function decodedBody(
+  context: HostContext,
+  [mimetype, maxArgs]: readonly LuaValue[],
+): Promise<LuaValue> {
+  const type = mimetype === undefined ? context.exchange.headers.get('content-type') : mimetype;
+  if (type === undefined) {
+    return undefined;
+  }
+  const limit = limitArgument(maxArgs, 'max_args');
+  const stored = await context.live.body.read();
+  return 'file' in stored
+    ? undefined
+    : parseBody(stored.content.toString('latin1'), stringArgument(type, 'mimetype'), limit);
+}
+
+const get = (read: (context: HostContext) => LuaValue) => ({ phases: ANY_HTTP, run: read });
+
+/** `kong.request`. */
+export const requestFunctions: HostFunctions = {
+  'kong.request.get_scheme': get(({ live }) => live && 'http'),
+  'kong.request.get_host': get(({ live }) => live.host),
+  'kong.request.get_port': get(({ live }) => live.localPort),
+  // Without trusted_ips Kong believes no X-Forwarded-* header, so the forwarded values are its own.
+  'kong.request.get_forwarded_scheme': get(({ live }) => live && 'http'),
+  'kong.request.get_forwarded_host': get(({ live }) => live.host),
+  'kong.request.get_forwarded_port': get(({ live }) => live.localPort),
+  'kong.request.get_forwarded_path': get(({ live }) => live.rawPath),
+  'kong.request.get_forwarded_prefix': get(({ live }) => {
+    const { match } = live;
+    return match?.route.stripPath === true ? match.matchedPath : undefined;
+  }),
+  'kong.request.get_http_version': get(({ live }) => Number(live.httpVersion)),
+  'kong.request.get_method': get(({ live }) => live.method),
+  'kong.request.get_path': get(({ live }) => live.path),
+  'kong.request.get_raw_path': get(({ live }) => live.rawPath),
+  'kong.request.get_path_with_query': get(({ live }) => live.target),
+  'kong.request.get_raw_query': get(({ live }) => live.query ?? ''),
+  'kong.request.get_start_time': get(({ exchange }) => exchange.timing.started),
+  'kong.request.get_query_arg': {
+    phases: ANY_HTTP,
+    run: ({ live }, [name]) => {
+      const value = parseQuery(live.query ?? '', 100)[stringArgument(name, 'query argument name')];
+      return Array.isArray(value) ? value[0] : value;
+    },
+  },
+  'kong.request.get_query': {
+    phases: ANY_HTTP,
+    run: (context, [max]) => {
+      const limit = limitArgument(max, 'max_args');
+      return parseQuery(context.live.query ?? '', limit);
+    },
+  },
+  'kong.request.get_header': {
+    phases: ANY_HTTP,
+    run: (context, [name]) => lookUp(context, stringArgument(name, 'header name')),
+  },
+  'kong.request.get_headers': {
+    phases: ANY_HTTP,
+    run: ({ exchange }, [max]) => exchange.headers.toMultiMap(limitArgument(max, 'max_headers')),
+  },
+  'kong.request.get_raw_body': { phases: BODY, run: rawBody },
+  'kong.request.get_body': { phases: BODY, run: decodedBody },
+  'kong.request.get_uri_captures': get(({ exchange }) => {
+    const unnamed: { [index: string]: LuaValue } = {};
+    for (const [index, capture] of (exchange.match?.captures ?? []).entries()) {
+      unnamed[String(index)] = capture;
+    }
+    return { unnamed, named: { ...exchange.match?.namedCaptures } };
+  }),
+};

@@ -1,0 +1,130 @@
+import type { Exchange, UpstreamTarget } from '../exchange.js';
+import { LuaError, type LuaValue } from '../plugin-port.js';
+import { escapePath } from '../router/path.js';
+import { headerName, headerTable, headerValues, isTable, stringArgument } from './arguments.js';
+import { formatBody } from './body.js';
+import type { HostContext, HostFunctions, KongPhase } from './context.js';
+import { encodeQuery } from './query.js';
+
+const BEFORE_UPSTREAM: readonly KongPhase[] = ['rewrite', 'access', 'balancer'];
+const TARGET: readonly KongPhase[] = ['rewrite', 'access', 'balancer', 'preread'];
+
+const METHODS = new Set([
+  ...['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'MKCOL', 'COPY', 'MOVE', 'PROPFIND', 'PROPPATCH'],
+  ...['LOCK', 'UNLOCK', 'PATCH', 'TRACE'],
+]);
+
+/** Before a route is known there is nothing to change: Kong overwrites what `rewrite` set. */
+function target({ live }: HostContext): UpstreamTarget {
+  live.upstream ??= { scheme: 'http', host: '', port: 80, path: live.path, hostHeader: '' };
+  return live.upstream;
+}
+
+function setHeader(
+  exchange: Exchange,
+  upstream: UpstreamTarget,
+  name: string,
+  values: string | string[],
+): void {
+  if (name.toLowerCase() === 'host') {
+    upstream.hostHeader = [values].flat()[0] ?? '';
+    return;
+  }
+  exchange.headers.set(name, values);
+}
+
+function setTarget(context: HostContext, [host, port]: readonly LuaValue[]): LuaValue {
+  const name = stringArgument(host, 'host');
+  if (typeof port !== 'number' || !Number.isInteger(port)) {
+    throw new LuaError('port must be an integer');
+  }
+  if (port < 0 || port > 65_535) {
+    throw new LuaError(`port must be an integer between 0 and 65535: given ${port}`);
+  }
+  Object.assign(target(context), { host: name, port, hostHeader: name });
+  return undefined;
+}
+
+function setBody(context: HostContext, [args, mimetype]: readonly LuaValue[]): LuaValue {
+  if (!isTable(args)) {
+    throw new LuaError('args must be a table');
+  }
+  const type = mimetype ?? context.live.headers.get('content-type');
+  if (type === undefined) {
+    throw new LuaError('content type was neither explicitly given as an argument or received as a header');
+  }
+  const mime = stringArgument(type, 'mime');
+  context.live.body.replace(Buffer.from(formatBody(args, mime), 'latin1'));
+  context.live.headers.set('Content-Type', mime);
+  return true;
+}
+
+const set = (run: (context: HostContext, args: readonly LuaValue[]) => void) => ({
+  phases: BEFORE_UPSTREAM,
+  run: (context: HostContext, args: readonly LuaValue[]): LuaValue => {
+    run(context, args);
+    return undefined;
+  },
+});
+
+/** `kong.service` and `kong.service.request`. */
+export const serviceFunctions: HostFunctions = {
+  'kong.service.set_target': { phases: TARGET, run: setTarget },
+  // The config of this gateway has no upstreams, so none is ever found.
+  'kong.service.set_upstream': {
+    phases: ['access'],
+    run: (_, [host]) => {
+      stringArgument(host, 'host');
+      return undefined;
+    },
+  },
+  'kong.service.request.set_scheme': set((context, [scheme]) => {
+    const text = stringArgument(scheme, 'scheme');
+    if (text !== 'http' && text !== 'https') {
+      throw new LuaError(`invalid scheme: ${text}`);
+    }
+    target(context).scheme = text;
+  }),
+  'kong.service.request.set_path': set((context, [path]) => {
+    const text = stringArgument(path, 'path');
+    if (!text.startsWith('/')) {
+      throw new LuaError('path must start with /');
+    }
+    target(context).path = escapePath(text);
+  }),
+  'kong.service.request.set_raw_query': set(({ live }, [query]) => {
+    live.query = stringArgument(query, 'query');
+  }),
+  'kong.service.request.set_query': set(({ live }, [args]) => {
+    live.query = encodeQuery(args);
+  }),
+  'kong.service.request.set_method': set(({ live }, [method]) => {
+    const text = stringArgument(method, 'method');
+    if (!METHODS.has(text)) {
+      throw new LuaError(`invalid method: ${text}`);
+    }
+    live.method = text;
+  }),
+  'kong.service.request.set_header': set((context, [name, value]) => {
+    const header = headerName(name);
+    setHeader(context.live, target(context), header, headerValues(header, value));
+  }),
+  'kong.service.request.add_header': set((context, [name, value]) => {
+    const header = headerName(name);
+    const values = [headerValues(header, value)].flat();
+    const before = header.toLowerCase() === 'host' ? [] : context.live.headers.getAll(header);
+    setHeader(context.live, target(context), header, [...before, ...values]);
+  }),
+  'kong.service.request.clear_header': set(({ live }, [name]) => {
+    live.headers.remove(headerName(name));
+  }),
+  'kong.service.request.set_headers': set((context, [headers]) => {
+    for (const [name, values] of headerTable(headers)) {
+      setHeader(context.live, target(context), name, values);
+    }
+  }),
+  'kong.service.request.set_raw_body': set(({ live }, [body]) => {
+    live.body.replace(Buffer.from(stringArgument(body, 'body'), 'latin1'));
+  }),
+  'kong.service.request.set_body': { phases: BEFORE_UPSTREAM, run: setBody },
+};

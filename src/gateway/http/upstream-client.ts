@@ -1,0 +1,134 @@
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { PluginServerError } from '../../errors.js';
+import type { Exchange, UpstreamTarget } from '../exchange.js';
+import type { GatewayLog } from '../log.js';
+import { upstreamHeaders } from './upstream-request.js';
+
+/** No answer from the upstream. `status` is what the client gets: 502, 504, or 499 when the client has gone. */
+export class UpstreamError extends PluginServerError {
+  constructor(
+    readonly status: 499 | 502 | 504,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super('UPSTREAM_FAILED', message, options);
+  }
+}
+
+class ConnectError extends PluginServerError {
+  constructor(cause: NodeJS.ErrnoException) {
+    super('UPSTREAM_CONNECT_FAILED', `connect() failed (${cause.code ?? cause.message})`, { cause });
+  }
+}
+
+/** Sends requests to upstreams over pools of kept-alive connections. */
+export class UpstreamClient {
+  readonly #http = new http.Agent({ keepAlive: true });
+  readonly #https = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  /**
+   * Sends the exchange's request and resolves with the upstream's response, its body unread. A connection that
+   * cannot be made is tried again up to the service's `retries`; a request that was sent never is.
+   *
+   * @throws {UpstreamError}
+   */
+  async send(
+    exchange: Exchange,
+    target: UpstreamTarget,
+    gone: AbortSignal,
+    log: GatewayLog,
+  ): Promise<IncomingMessage> {
+    const attempts = (exchange.service?.retries ?? 0) + 1;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attempt(exchange, target, gone);
+      } catch (error) {
+        if (gone.aborted) {
+          throw new UpstreamError(499, 'client closed the connection', { cause: error });
+        }
+        const { message } = error as Error;
+        log(
+          'error',
+          `${message} while connecting to upstream, upstream: "${target.scheme}://${target.host}:${target.port}"`,
+        );
+        if (!(error instanceof ConnectError)) {
+          throw error;
+        }
+        if (attempt >= attempts) {
+          throw new UpstreamError(502, message, { cause: error });
+        }
+      }
+    }
+  }
+
+  #attempt(exchange: Exchange, target: UpstreamTarget, gone: AbortSignal): Promise<IncomingMessage> {
+    const secure = target.scheme === 'https';
+    const service = exchange.service;
+    return new Promise((resolve, reject) => {
+      const query = exchange.query === undefined || exchange.query === '' ? '' : `?${exchange.query}`;
+      const request = (secure ? https : http).request({
+        agent: secure ? this.#https : this.#http,
+        host: target.host,
+        port: target.port,
+        method: exchange.method,
+        path: target.path + query,
+        headers: upstreamHeaders(exchange, target),
+        signal: gone,
+        ...(secure ? { servername: target.hostHeader.replace(/:\d+$/, '') } : {}),
+      });
+      let connected = false;
+      const connectTimer = setTimeout(() => {
+        request.destroy(new UpstreamError(504, 'upstream timed out'));
+      }, service?.connectTimeout ?? 60_000);
+      const onConnected = () => {
+        connected = true;
+        clearTimeout(connectTimer);
+        request.setTimeout(service?.readTimeout ?? 60_000, () => {
+          request.destroy(new UpstreamError(504, 'upstream timed out'));
+        });
+        sendBody(exchange, request);
+      };
+      request.on('socket', (socket) => {
+        if (socket.connecting) {
+          socket.once(secure ? 'secureConnect' : 'connect', onConnected);
+        } else {
+          onConnected();
+        }
+      });
+      request.on('response', resolve);
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        clearTimeout(connectTimer);
+        if (error instanceof UpstreamError) {
+          reject(error);
+        } else if (
+          !connected ||
+          (request.reusedSocket && error.code === 'ECONNRESET' && !exchange.body.announced)
+        ) {
+          reject(new ConnectError(error));
+        } else {
+          reject(
+            new UpstreamError(502, `upstream failed (${error.code ?? error.message})`, { cause: error }),
+          );
+        }
+      });
+    });
+  }
+}
+
+/** Only once the connection stands: a body that was consumed could not be sent again. */
+function sendBody(exchange: Exchange, request: ClientRequest): void {
+  const { body } = exchange;
+  if (body.length === 0) {
+    request.end();
+    return;
+  }
+  const stream = body.stream();
+  stream.on('error', (error) => request.destroy(error));
+  stream.pipe(request);
+}

@@ -1,0 +1,49 @@
+/** The phases an external plugin may have, in the order in which Kong runs them. */
+export const PHASES = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const;
+
+export type Phase = (typeof PHASES)[number];
+
+/**
+ * A phase handler: a method of the plugin's class, called once per event with the `kong` object. The parameter is
+ * `never` so that handlers typed by kong-pdk's declarations and by ours are both assignable.
+ */
+export type PhaseHandler = (kong: never) => unknown;
+
+/** What Kong passes to a plugin's constructor: the `config` of the plugin entity, plus Kong's own `__…` keys. */
+export type PluginConfig = Record<string, unknown>;
+
+/** One started plugin: the object that `new Plugin(config)` gave. */
+export type PluginObject = { [phase in Phase]?: PhaseHandler } & {
+  /** Called once when Kong closes the instance or it expires; errors are logged. Optional. */
+  close?: () => unknown;
+};
+
+export type PluginClass = new (config: PluginConfig) => PluginObject;
+
+/** One field of a plugin's schema, as Kong's own schemas write it: `{ message: { type: 'string' } }`. */
+export type SchemaField = Record<string, unknown>;
+
+/** One check across fields, with Kong's name for it as the only key: `{ at_least_one_of: ['a', 'b'] }`. */
+export type EntityCheck = Record<string, unknown>;
+
+/** A plugin as the server holds it: normalised from either export spelling. */
+export interface PluginDefinition {
+  /** The name that kong.conf and declarative config use: lower case. */
+  readonly name: string;
+  /** `x.y` or `x.y.z`. */
+  readonly version: string;
+  /** Kong runs higher numbers first. An integer. */
+  readonly priority: number;
+  /** The phases the class has methods for, in {@link PHASES} order. */
+  readonly phases: readonly Phase[];
+  /** The fields of the plugin's `config` record. */
+  readonly schema: readonly SchemaField[];
+  /** Kong's `entity_checks` of the `config` record, when the plugin declares any. */
+  readonly entityChecks?: readonly EntityCheck[];
+  readonly Plugin: PluginClass;
+  /** The file it came from; absent for `startDedicatedServer`. */
+  readonly file?: string;
+  /** Modification time of the file and time of loading, Unix seconds. */
+  readonly modifiedAt: number;
+  readonly loadedAt: number;
+}

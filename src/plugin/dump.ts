@@ -1,0 +1,51 @@
+import type { EntityCheck, Phase, PluginDefinition, SchemaField } from './definition.js';
+
+/** What Kong wants to know about a plugin, in Kong's spelling. */
+export interface PluginInfo {
+  readonly Name: string;
+  readonly Version: string;
+  readonly Priority: number;
+  readonly Phases: readonly Phase[];
+  readonly Schema: {
+    readonly name: string;
+    readonly fields: readonly [
+      {
+        readonly config: {
+          readonly type: 'record';
+          readonly fields: readonly SchemaField[];
+          readonly entity_checks?: readonly EntityCheck[];
+        };
+      },
+    ];
+  };
+}
+
+export interface DumpOptions {
+  /** With `MsgPack:1`, Kong lets requests through when the plugin server fails. */
+  readonly protocol: 'ProtoBuf:1' | 'MsgPack:1';
+  /** The path of the server's socket. Kong goes by its own configuration and ignores it. */
+  readonly socket: string;
+}
+
+/** The entry of one plugin in the dump; plain JSON values. */
+export function pluginInfo(definition: PluginDefinition): PluginInfo {
+  const { name, version, priority, phases, schema, entityChecks } = definition;
+  const checks = entityChecks === undefined ? {} : { entity_checks: entityChecks };
+  return {
+    Name: name,
+    Version: version,
+    Priority: priority,
+    Phases: phases,
+    Schema: { name, fields: [{ config: { type: 'record', fields: schema, ...checks } }] },
+  };
+}
+
+/**
+ * The JSON text that Kong's `pluginserver_…_query_cmd` must print, without a newline. Kong takes a bare array for
+ * `MsgPack:1`. Since Kong 3.9 only the first plugin of a dump is loaded.
+ */
+export function dump(definitions: readonly PluginDefinition[], options: DumpOptions): string {
+  const plugins = definitions.map(pluginInfo);
+  if (options.protocol === 'MsgPack:1') return JSON.stringify(plugins);
+  return JSON.stringify({ Protocol: options.protocol, Socket: options.socket, Plugins: plugins });
+}

@@ -1,0 +1,21 @@
+import { FREEZE } from './freeze.js';
+import { GLOBALS } from './globals.js';
+import { GUARDS } from './guards.js';
+import { RUNS } from './runs.js';
+
+/** The file name that the guest's own frames have in stack traces. */
+export const GUEST_FILE = 'sandbox';
+
+/**
+ * The code that an isolate runs before anything of the user's: an expression whose value is a function
+ * `(host, words, methods) => { define, start, settle, abandon }`.
+ *
+ * `host` has the functions the host answers (check, stop, pdk, done, service), `words` is an Int32Array over memory
+ * that the host reads, `methods` the paths of the PDK methods in JSON. Nothing of these stays reachable for user code.
+ */
+export const GUEST_SOURCE = `(function (host, words, methodsJson) {
+  'use strict';
+  const methods = JSON.parse(methodsJson);
+${GUARDS}${RUNS}${GLOBALS}${FREEZE}
+  return { define, start, settle, abandon };
+})`;

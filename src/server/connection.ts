@@ -1,0 +1,89 @@
+import type { Socket } from 'node:net';
+import { ProtocolError } from '../protocol/errors.js';
+import type { Commands } from './commands.js';
+import { describeError } from './errors.js';
+import { MsgpackConnection } from './msgpack/connection.js';
+import type { MsgpackEvents } from './msgpack/events.js';
+import { ProtobufConnection } from './protobuf/connection.js';
+import { sniffProtocol } from './sniff.js';
+
+/** What is common to the protocols. */
+interface Speaker {
+  push(chunk: Buffer): void;
+  close(): void;
+}
+
+/** A connection, from its first byte on: finds out what it speaks, and closes it when that turns out not to be so. */
+export class Connection {
+  private readonly socket: Socket;
+  private readonly commands: Commands;
+  private readonly events: MsgpackEvents;
+  private speaker: Speaker | undefined;
+  private first: Buffer | undefined;
+
+  constructor(socket: Socket, commands: Commands, events: MsgpackEvents) {
+    this.socket = socket;
+    this.commands = commands;
+    this.events = events;
+    owners.set(socket, this);
+    socket.on('data', onData);
+    socket.on('drain', onDrain);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  receive(chunk: Buffer): void {
+    try {
+      const speaker = this.speaker ?? this.identify(chunk);
+      if (speaker === undefined) return;
+      const first = this.first;
+      this.first = undefined;
+      speaker.push(first === undefined ? chunk : Buffer.concat([first, chunk]));
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  failed(error: Error): void {
+    this.commands.log.debug(`connection: ${describeError(error)}`);
+  }
+
+  closed(): void {
+    this.speaker?.close();
+  }
+
+  private identify(chunk: Buffer): Speaker | undefined {
+    const bytes = this.first === undefined ? chunk : Buffer.concat([this.first, chunk]);
+    const protocol = sniffProtocol(bytes);
+    if (protocol === undefined) this.first = bytes;
+    else if (protocol === 'protobuf') this.speaker = new ProtobufConnection(this.socket, this.commands);
+    else this.speaker = new MsgpackConnection(this.socket, this.commands, this.events);
+    return this.speaker;
+  }
+
+  /** Bytes that mean nothing end this connection, and only this one, with one line in the log. */
+  private reject(error: unknown): void {
+    const reason = error instanceof ProtocolError ? error.message : describeError(error);
+    this.commands.log.warn(`connection closed: ${reason}`);
+    this.socket.destroy();
+  }
+}
+
+/** The listeners are shared by all connections: a rejected request costs one, so making one has to be cheap. */
+const owners = new WeakMap<Socket, Connection>();
+
+function onData(this: Socket, chunk: Buffer): void {
+  owners.get(this)?.receive(chunk);
+}
+
+function onDrain(this: Socket): void {
+  this.resume();
+}
+
+function onError(this: Socket, error: Error): void {
+  owners.get(this)?.failed(error);
+}
+
+function onClose(this: Socket): void {
+  owners.get(this)?.closed();
+}

@@ -1,0 +1,114 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome, PluginEvent } from './plugin-event.js';
+
+/** The property of `globalThis` where plugins find a way to count; absent when nobody measures. */
+const HOOK = Symbol.for('kong-ts-pluginserver.metrics');
+
+const EVENT_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10];
+
+type Labels = Record<string, string>;
+
+/** The state of all metrics of one process, in a form that can be sent to another one. */
+export type MetricsSnapshot = object[];
+
+/** The metrics of one process. */
+export class Metrics {
+  private readonly registry = new Registry();
+  private readonly events: Counter;
+  private readonly seconds: Histogram;
+
+  /** @param instances tells how many instances there are, when the metrics are read */
+  constructor(instances: () => number) {
+    const registers = [this.registry];
+    this.events = new Counter({
+      name: 'kong_ts_events_total',
+      help: 'Events by plugin, phase and outcome: done, exit, error, deadline, lost.',
+      labelNames: ['plugin', 'phase', 'outcome'],
+      registers,
+    });
+    this.seconds = new Histogram({
+      name: 'kong_ts_event_seconds',
+      help: 'Time from an event to its end, waiting for Kong included.',
+      labelNames: ['plugin', 'phase'],
+      buckets: EVENT_SECONDS,
+      registers,
+    });
+    new Gauge({
+      name: 'kong_ts_instances',
+      help: 'Instances that are started; the largest number of any worker.',
+      registers,
+      aggregator: 'max',
+      collect() {
+        this.set(instances());
+      },
+    });
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Lets plugins count. To be called before they are loaded. */
+  offerToPlugins(): void {
+    const { registry } = this;
+    const registers = [registry];
+    (globalThis as { [HOOK]?: object })[HOOK] = {
+      counter(name: string, help: string, labelNames: string[]) {
+        const counter =
+          (registry.getSingleMetric(name) as Counter | undefined) ??
+          new Counter({ name, help, labelNames, registers });
+        return (labels: Labels, n = 1) => counter.inc(labels, n);
+      },
+      histogram(name: string, help: string, labelNames: string[], buckets?: number[]) {
+        const histogram =
+          (registry.getSingleMetric(name) as Histogram | undefined) ??
+          new Histogram({ name, help, labelNames, registers, ...(buckets === undefined ? {} : { buckets }) });
+        return (labels: Labels, value: number) => histogram.observe(labels, value);
+      },
+    };
+  }
+
+  eventEnded(event: PluginEvent, outcome: Outcome, seconds: number): void {
+    const plugin = event.instance.plugin.name;
+    const { phase } = event;
+    this.events.inc({ plugin, phase, outcome });
+    this.seconds.observe({ plugin, phase }, seconds);
+  }
+
+  async snapshot(): Promise<MetricsSnapshot> {
+    return (await this.registry.getMetricsAsJSON()) as MetricsSnapshot;
+  }
+}
+
+/** Serves `GET /metrics` in Prometheus's text format. */
+export class MetricsListener {
+  private readonly server: Server;
+
+  /** @param read the snapshots of all processes that count */
+  constructor(read: () => Promise<readonly MetricsSnapshot[]>) {
+    this.server = createServer((request, response) => {
+      if (request.method !== 'GET' || request.url?.split('?', 1)[0] !== '/metrics') {
+        response.writeHead(404).end('GET /metrics\n');
+        return;
+      }
+      this.text(read).then(
+        (text) =>
+          response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text),
+        (error: Error) => response.writeHead(500).end(`${error.message}\n`),
+      );
+    });
+    this.server.unref();
+  }
+
+  /** The port that is listened on. @throws Error when the address cannot be used */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, resolve);
+    });
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  private async text(read: () => Promise<readonly MetricsSnapshot[]>): Promise<string> {
+    return await AggregatorRegistry.aggregate([...(await read())]).metrics();
+  }
+}

@@ -1,0 +1,237 @@
+import type { Bridge } from '../pdk/bridge.js';
+import { HANDLER_EXIT, PdkError } from '../pdk/errors.js';
+import { createKong } from '../pdk/kong.js';
+import { PDK_METHODS, type PdkMethod } from '../pdk/methods.js';
+import type { Phase, PluginConfig } from '../plugin/definition.js';
+import { describeError } from './errors.js';
+import type { Instance } from './instances.js';
+import type { Log } from './log.js';
+
+/** How an event ended, for metrics. */
+export type Outcome = 'done' | 'exit' | 'error' | 'deadline' | 'lost';
+
+/** What an event needs of the process it runs in. */
+export interface EventHost {
+  readonly log: Log;
+  /** Told when an event starts, so that it can be watched; the deadline is checked by the host. */
+  started(event: PluginEvent): void;
+  /** Told once, when the event is over. */
+  ended(event: PluginEvent, outcome: Outcome): void;
+}
+
+/** What a PDK call or an error meets when its event is over. */
+type Over = 'exit' | 'deadline' | 'ended' | 'lost';
+
+export const DONE: Promise<null> = Promise.resolve(null);
+
+const EXIT = methodNamed('kong.response.exit');
+const LOG_ERR = methodNamed('kong.log.err');
+
+const FAILURE_BODY = '{"message":"An unexpected error occurred"}';
+const FAILURE_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
+
+/**
+ * One event: a phase of a plugin, run for one request. Protocols extend it with the way their calls travel.
+ *
+ * It fails closed: whatever the handler throws before the response phase is over becomes a response with status 500,
+ * and an event that was told to exit says nothing more.
+ */
+export abstract class PluginEvent implements Bridge {
+  readonly instance: Instance;
+  readonly phase: string;
+  protected readonly host: EventHost;
+  /** Set by the host; what it means is the host's. */
+  startedAt = 0;
+  /** Likewise, in milliseconds of a steady clock; only where times are measured. */
+  startedTick = 0;
+  private over: Over | undefined;
+  private handlerReturned = false;
+  private closed = false;
+
+  constructor(instance: Instance, phase: string, host: EventHost) {
+    this.instance = instance;
+    this.phase = phase;
+    this.host = host;
+  }
+
+  get config(): PluginConfig {
+    return this.instance.config;
+  }
+
+  /** Sends a call that every protocol passes through here; see {@link Bridge.call}. */
+  call(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    if (this.over !== undefined) throw this.refusal(method);
+    if (method.kind === 'exit') this.leave(method, args);
+    return this.send(method, args);
+  }
+
+  /** Runs the handler. Never throws: what becomes of an error is decided here. */
+  async run(): Promise<void> {
+    this.host.started(this);
+    try {
+      const { object } = this.instance;
+      const handler = object[this.phase as Phase];
+      if (typeof handler !== 'function') throw new TypeError(`the plugin has no ${this.phase} handler`);
+      const returned = handler.call(object, createKong(this) as never);
+      if (isThenable(returned)) await returned;
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    this.handlerReturned = true;
+    this.finishIfIdle();
+  }
+
+  /** The event has lasted too long: the client gets its answer, and the handler is told at its next call. */
+  expire(afterMs: number): void {
+    if (this.over !== undefined) return;
+    this.host.log.error(`${this.name}: no end after ${afterMs} ms`);
+    this.answerFailure('deadline', `${this.name} took longer than ${afterMs} ms`);
+  }
+
+  /** Kong has closed the connection or will not come back: nothing can be said any more. */
+  lose(): void {
+    this.end(this.over ?? 'lost', 'lost');
+  }
+
+  /** True while a call with a result is under way. */
+  protected abstract get waiting(): boolean;
+
+  /** Sends a call other than an exit. Throws PdkError for what cannot be sent. */
+  protected abstract send(method: PdkMethod, args: readonly unknown[]): Promise<unknown>;
+
+  /** Whether the protocol carries a function itself. */
+  protected abstract carries(method: PdkMethod): boolean;
+
+  /** Sends an exit; nothing follows it. */
+  protected abstract sendExit(method: PdkMethod, args: readonly unknown[]): void;
+
+  /** Tells Kong that the handler is done. */
+  protected abstract sendEnd(): void;
+
+  /** Lets go of the calls under way: rejects them, so that `finally` blocks run. */
+  protected abstract release(reason: (method: PdkMethod) => Error): void;
+
+  /** To be called when the last call under way has been answered. */
+  protected idle(): void {
+    // Not before everything that hangs on the answer has run.
+    if (this.handlerReturned && this.over === undefined) setImmediate(finishEvent, this);
+  }
+
+  /**
+   * A handler may return before the calls it made have been answered (`kong.request.getHeader(…).then(…)` without an
+   * await). What it does with the answer still counts, an exit above all, so the end waits for it.
+   */
+  finishIfIdle(): void {
+    if (this.over !== undefined || this.waiting) return;
+    this.sendEnd();
+    this.end('ended', 'done');
+  }
+
+  protected get name(): string {
+    return `${this.instance.plugin.name} #${this.instance.id}: ${this.phase}`;
+  }
+
+  private leave(method: PdkMethod, args: readonly unknown[]): never {
+    if (this.carries(method)) {
+      this.sendExit(method, args);
+      this.end('exit', 'exit');
+    } else {
+      // The handler ends here and now, awaited or not; only the answer takes one more round trip.
+      this.over = 'exit';
+      void this.leaveComposed(method, args);
+    }
+    throw HANDLER_EXIT;
+  }
+
+  private async leaveComposed(method: PdkMethod, args: readonly unknown[]): Promise<void> {
+    const inner: Bridge = {
+      config: this.config,
+      call: (called, callArgs) => {
+        if (called !== EXIT) return this.send(called, callArgs);
+        this.sendExit(EXIT, callArgs);
+        throw HANDLER_EXIT;
+      },
+    };
+    try {
+      await method.composed?.(createKong(inner), args, inner);
+    } catch (error) {
+      if (error !== HANDLER_EXIT) {
+        this.host.log.error(`${this.name}: ${method.wire} failed: ${describeError(error)}`);
+        this.sendExit(EXIT, [500, FAILURE_BODY, FAILURE_HEADERS]);
+      }
+    }
+    this.end('exit', 'exit');
+  }
+
+  private failed(error: unknown): void {
+    if (this.over !== undefined) {
+      if (error !== HANDLER_EXIT && this.host.log.enabled('debug')) {
+        this.host.log.debug(`${this.name}: after the event was over (${this.over}): ${describeError(error)}`);
+      }
+      return;
+    }
+    const what = `${this.name} threw: ${describeError(error)}`;
+    this.host.log.error(error instanceof Error && error.stack ? `${this.name} threw: ${error.stack}` : what);
+    this.answerFailure('error', what);
+  }
+
+  private answerFailure(outcome: 'error' | 'deadline', what: string): void {
+    try {
+      void this.send(LOG_ERR, [what]);
+      if (this.phase === 'log') this.sendEnd();
+      else this.sendExit(EXIT, [500, FAILURE_BODY, FAILURE_HEADERS]);
+    } finally {
+      this.end(outcome === 'deadline' ? 'deadline' : 'ended', outcome);
+    }
+  }
+
+  private end(over: Over, outcome: Outcome): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.over = over;
+    this.release((method) => this.refusal(method));
+    this.host.ended(this, outcome);
+  }
+
+  private refusal(method: PdkMethod): Error {
+    switch (this.over) {
+      case 'exit':
+        return HANDLER_EXIT;
+      case 'deadline':
+        return new PdkError(
+          'EVENT_DEADLINE',
+          method.wire,
+          'the event took too long and was answered with 500',
+        );
+      case 'lost':
+        return new PdkError(
+          'PDK_NO_ANSWER',
+          method.wire,
+          'Kong closed the connection: it refused a call (its error log says why) or gave the request up',
+        );
+      default:
+        return new PdkError(
+          'EVENT_ENDED',
+          method.wire,
+          'the event is over; the kong object is good for one event',
+        );
+    }
+  }
+}
+
+function finishEvent(event: PluginEvent): void {
+  event.finishIfIdle();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function methodNamed(wire: string): PdkMethod {
+  const method = PDK_METHODS.find((candidate) => candidate.wire === wire);
+  if (method === undefined) throw new Error(`no PDK method ${wire}`);
+  return method;
+}

@@ -1,0 +1,37 @@
+import { HandlerExit } from '../pdk/errors.js';
+import { describeError } from './errors.js';
+import type { Log } from './log.js';
+
+/** What can be stopped. */
+interface Stoppable {
+  close(): void;
+}
+
+/**
+ * Ends the process at once on SIGTERM and SIGINT: Kong follows its SIGTERM with a SIGKILL some 20 ms later, so there is
+ * nothing to gain by waiting, and a socket path to give back before that.
+ */
+export function stopOnSignals(server: Stoppable, log: Log): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      server.close();
+      log.notice(`${signal}: stopped`);
+      process.exit(0);
+    });
+  }
+}
+
+/**
+ * Keeps the process alive through errors that a plugin lost track of: one forgotten promise must not take down every
+ * plugin's authentication. Each is logged with where it came from, but for the end of a handler that called
+ * `kong.response.exit` in a function it did not wait for: that is no error.
+ */
+export function surviveStrayErrors(log: Log): void {
+  const say = (kind: string) => (error: unknown) => {
+    if (error instanceof HandlerExit) return;
+    const trace = error instanceof Error ? error.stack : undefined;
+    log.error(`${kind}: ${trace ?? describeError(error)}`);
+  };
+  process.on('unhandledRejection', say('a promise was rejected and nobody caught it'));
+  process.on('uncaughtException', say('an exception was thrown outside of any handler'));
+}

@@ -1,0 +1,68 @@
+import { PdkError } from '../../pdk/errors.js';
+import { createKong } from '../../pdk/kong.js';
+import type { PdkMethod } from '../../pdk/methods.js';
+import type { Instance } from '../instances.js';
+import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
+import type { ProtobufConnection } from './connection.js';
+import { PROTOBUF_CALLS } from './pdk-calls.js';
+
+/** An event whose calls travel over the connection that it came on. */
+export class ProtobufEvent extends PluginEvent {
+  readonly sequence: number;
+  private readonly connection: ProtobufConnection;
+  private underWay = 0;
+
+  constructor(
+    connection: ProtobufConnection,
+    sequence: number,
+    instance: Instance,
+    phase: string,
+    host: EventHost,
+  ) {
+    super(instance, phase, host);
+    this.connection = connection;
+    this.sequence = sequence;
+  }
+
+  /** An answer with a result has come. */
+  answered(): void {
+    if (--this.underWay === 0) this.idle();
+  }
+
+  protected get waiting(): boolean {
+    return this.underWay > 0;
+  }
+
+  protected carries(method: PdkMethod): boolean {
+    return PROTOBUF_CALLS[method.index] !== undefined;
+  }
+
+  protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    const call = PROTOBUF_CALLS[method.index];
+    if (call === undefined) {
+      if (method.composed !== undefined) return method.composed(createKong(this), args, this);
+      throw new PdkError('PDK_UNSUPPORTED', method.wire, 'the protocol ProtoBuf:1 has no such function');
+    }
+    if (method.kind === 'void') {
+      this.connection.sendCall(call, args);
+      this.connection.expectNothing();
+      return DONE;
+    }
+    this.connection.sendCall(call, args);
+    this.underWay++;
+    return this.connection.expectAnswer(this, method, call);
+  }
+
+  protected sendExit(method: PdkMethod, args: readonly unknown[]): void {
+    const call = PROTOBUF_CALLS[method.index];
+    if (call !== undefined) this.connection.sendExit(call, args);
+  }
+
+  protected sendEnd(): void {
+    this.connection.sendEnd(this.sequence);
+  }
+
+  protected release(reason: (method: PdkMethod) => Error): void {
+    this.connection.releaseAnswers(this, reason);
+  }
+}

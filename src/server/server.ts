@@ -1,0 +1,185 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { PluginDefinition } from '../plugin/definition.js';
+import type { Commands } from './commands.js';
+import { Connection } from './connection.js';
+import { CommandRefused, describeError } from './errors.js';
+import { type InstanceAuthority, LocalAuthority } from './instance-authority.js';
+import { type Instance, InstanceStore } from './instances.js';
+import type { Log } from './log.js';
+import type { Metrics } from './metrics.js';
+import { MsgpackEvents } from './msgpack/events.js';
+import type { EventHost, Outcome, PluginEvent } from './plugin-event.js';
+import { BACKLOG, SocketPath } from './socket-path.js';
+import { MAX_WORKERS, SOCKET_FD } from './workers/messages.js';
+import { PrimaryLine } from './workers/worker.js';
+
+export interface ServerOptions {
+  readonly plugins: readonly PluginDefinition[];
+  readonly log: Log;
+  /** How long an event may last until it is answered with 500, in milliseconds. Default 10 s. */
+  readonly eventDeadlineMs?: number | undefined;
+  /** How long an instance may go without an event, in milliseconds. Default 1 h. */
+  readonly instanceTtlMs?: number | undefined;
+  /** Largest frame or message accepted. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Permissions of the socket file. Default 0600. */
+  readonly socketMode?: number | undefined;
+  /** Where events are counted; nowhere by default. */
+  readonly metrics?: Metrics | undefined;
+  /** The number of this worker, when a primary has started it. */
+  readonly worker?: number | undefined;
+}
+
+const DEFAULT_DEADLINE_MS = 10_000;
+const DEFAULT_TTL_MS = 60 * 60 * 1000;
+const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+const DEFAULT_SOCKET_MODE = 0o600;
+/** How much longer than its deadline Kong may take for the calls of an event over MsgPack:1. */
+const STEP_GRACE_MS = 60_000;
+const SWEEP_MS = 500;
+const EXPIRY_SWEEPS = 60;
+
+/** A plugin server in this process: plugins, their instances, and the connections of Kong's workers. */
+export class PluginServer implements Commands, EventHost {
+  readonly plugins: readonly PluginDefinition[];
+  readonly log: Log;
+  readonly maxMessageBytes: number;
+  private readonly deadlineMs: number;
+  private readonly ttlMs: number;
+  private readonly socketMode: number;
+  private readonly instances: InstanceStore;
+  private readonly authority: InstanceAuthority;
+  private readonly msgpackEvents: MsgpackEvents;
+  private readonly primary: PrimaryLine | undefined;
+  private readonly metrics: Metrics | undefined;
+  private readonly running = new Set<PluginEvent>();
+  private readonly sockets = new Set<Socket>();
+  private listener: { server: Server; path?: SocketPath } | undefined;
+  private sweeper: NodeJS.Timeout | undefined;
+  private sweeps = 0;
+  /** The clock, as of the last sweep: exact enough for deadlines and idle times, and free. */
+  private now = Date.now();
+
+  constructor(options: ServerOptions) {
+    this.plugins = options.plugins;
+    this.log = options.log;
+    this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+    this.deadlineMs = options.eventDeadlineMs ?? DEFAULT_DEADLINE_MS;
+    this.ttlMs = options.instanceTtlMs ?? DEFAULT_TTL_MS;
+    this.socketMode = options.socketMode ?? DEFAULT_SOCKET_MODE;
+    this.instances = new InstanceStore(options.plugins, options.log);
+    this.metrics = options.metrics;
+    if (options.worker === undefined) {
+      this.msgpackEvents = new MsgpackEvents();
+      this.authority = new LocalAuthority(this.instances);
+    } else {
+      this.msgpackEvents = new MsgpackEvents(options.worker, MAX_WORKERS);
+      this.primary = new PrimaryLine(this.instances, this.msgpackEvents, options.metrics);
+      this.msgpackEvents.forwarder = this.primary;
+      this.authority = this.primary;
+    }
+  }
+
+  /** How many instances are started. */
+  get instanceCount(): number {
+    return this.instances.size;
+  }
+
+  get host(): EventHost {
+    return this;
+  }
+
+  /** @throws SocketPathError */
+  async listen(path: string): Promise<void> {
+    const socketPath = new SocketPath(path);
+    const server = this.createListener();
+    await socketPath.listen(server, this.socketMode);
+    this.listener = { server, path: socketPath };
+    this.startSweeping();
+  }
+
+  /** As a worker: accepts from the socket that the primary holds, once the instances that there are are known. */
+  async listenAsWorker(): Promise<void> {
+    await this.primary?.connect();
+    const server = this.createListener();
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ fd: SOCKET_FD, backlog: BACKLOG }, resolve);
+    });
+    this.listener = { server };
+    this.startSweeping();
+    this.primary?.ready();
+  }
+
+  /** Stops at once: events under way are cut, and the path is removed if it is still this server's. */
+  close(): void {
+    clearInterval(this.sweeper);
+    this.listener?.path?.release();
+    this.listener?.server.close();
+    this.listener = undefined;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  findInstance(id: number): Instance | undefined {
+    const instance = this.instances.get(id);
+    if (instance !== undefined) instance.lastUsedAt = this.now;
+    return instance;
+  }
+
+  instance(id: number): Instance {
+    const instance = this.findInstance(id);
+    if (instance === undefined) throw new CommandRefused('UNKNOWN_INSTANCE', `no plugin instance #${id}`);
+    return instance;
+  }
+
+  async startInstance(name: string, configText: string): Promise<Instance> {
+    return this.authority.start(name, configText);
+  }
+
+  async closeInstance(id: number): Promise<Instance | undefined> {
+    return this.authority.close(id);
+  }
+
+  refused(reason: unknown): void {
+    if (reason instanceof CommandRefused && reason.code === 'START_REFUSED') {
+      this.log.error(`instance not started: ${reason.message}`);
+    } else this.log.info(`refused: ${describeError(reason)}`);
+  }
+
+  started(event: PluginEvent): void {
+    event.startedAt = this.now;
+    if (this.metrics !== undefined) event.startedTick = performance.now();
+    this.running.add(event);
+  }
+
+  ended(event: PluginEvent, outcome: Outcome): void {
+    this.running.delete(event);
+    this.metrics?.eventEnded(event, outcome, (performance.now() - event.startedTick) / 1000);
+  }
+
+  private createListener(): Server {
+    const server = createServer((socket) => this.accept(socket));
+    server.on('error', (error) => this.log.error(`listening socket: ${describeError(error)}`));
+    return server;
+  }
+
+  private startSweeping(): void {
+    this.sweeper = setInterval(() => this.sweep(), Math.min(SWEEP_MS, this.deadlineMs / 4));
+    this.sweeper.unref();
+  }
+
+  private accept(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+    new Connection(socket, this, this.msgpackEvents);
+  }
+
+  private sweep(): void {
+    this.now = Date.now();
+    for (const event of this.running) {
+      if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);
+    }
+    this.msgpackEvents.expire(this.now - this.deadlineMs - STEP_GRACE_MS);
+    if (++this.sweeps % EXPIRY_SWEEPS === 0) this.authority.expire(this.now - this.ttlMs);
+  }
+}

@@ -1,0 +1,43 @@
+import type { MetricsSnapshot } from '../metrics.js';
+import type { EventData } from '../msgpack/event.js';
+
+/** An instance as every worker has to know it. */
+export interface SharedInstance {
+  readonly id: number;
+  readonly name: string;
+  readonly configText: string;
+}
+
+/** The Step of an event that another worker runs. */
+export interface ForwardedStep {
+  readonly eventId: number;
+  readonly data: unknown;
+  readonly error: unknown;
+}
+
+/** What a worker tells or asks the primary; `ask` is repeated in the answer. */
+export type FromWorker =
+  | { type: 'ready' }
+  | { type: 'start'; ask: number; name: string; configText: string }
+  | { type: 'close'; ask: number; id: number }
+  | { type: 'step'; ask: number; worker: number; step: ForwardedStep }
+  | { type: 'used'; ids: number[] }
+  | { type: 'answer'; ask: number; refusal?: string; data?: EventData; metrics?: MetricsSnapshot };
+
+/** What the primary tells or asks a worker. */
+export type FromPrimary =
+  | { type: 'serve'; instances: SharedInstance[] }
+  | { type: 'add'; ask: number; instance: SharedInstance }
+  | { type: 'drop'; id: number; reason: string }
+  | { type: 'step'; ask: number; step: ForwardedStep }
+  | { type: 'metrics'; ask: number }
+  | { type: 'answer'; ask: number; id?: number; refusal?: string; data?: EventData };
+
+/** The file descriptor under which a worker finds the listening socket. */
+export const SOCKET_FD = 4;
+
+/** The variable that makes a process a worker: its number, from 0. */
+export const WORKER_VARIABLE = 'KONG_TS_WORKER';
+
+/** Event ids of MsgPack:1 carry the number of their worker in their last digits of this base. */
+export const MAX_WORKERS = 64;

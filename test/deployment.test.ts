@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse as parseEnv } from 'dotenv';
+import { parse as parseYaml } from 'yaml';
+
+// No container engine is needed here: the files that describe the deployment are held to one another, and the commands
+// in them are run as they stand, with this checkout in the place of the installed program.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
+
+const INSTALLED = '/usr/local/bin/kong-ts-pluginserver';
+
+const conf = new Map(
+  read('kong.conf')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line): [string, string] => {
+      const at = line.indexOf('=');
+      return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+    }),
+);
+const dockerfile = read('Dockerfile');
+const compose = parseYaml(read('docker-compose.yml'));
+const list = (key: string) => (conf.get(key) ?? '').split(',').map((name) => name.trim());
+const own = list('plugins').filter((name) => name !== 'bundled');
+
+test('every plugin of kong.conf has its entries, and every entry its plugin', () => {
+  assert.deepEqual(
+    list('pluginserver_names').map((name) => name.replaceAll('_', '-')),
+    own,
+  );
+  for (const plugin of own) {
+    const prefix = `pluginserver_${plugin.replaceAll('-', '_')}`;
+    const socket = conf.get(`${prefix}_socket`);
+    assert.match(socket ?? '', /^\/usr\/local\/kong\/[\w-]+\.sock$/, `${prefix}_socket`);
+    assert.match(
+      conf.get(`${prefix}_query_cmd`) ?? '',
+      new RegExp(`--dump --plugin ${plugin} --socket ${socket}$`),
+    );
+  }
+  const keys = own.flatMap((name) => {
+    const prefix = `pluginserver_${name.replaceAll('-', '_')}`;
+    return [`${prefix}_socket`, `${prefix}_query_cmd`, `${prefix}_start_cmd`];
+  });
+  for (const key of conf.keys()) {
+    if (key.startsWith('pluginserver_') && key !== 'pluginserver_names') assert.ok(keys.includes(key), key);
+  }
+});
+
+test('every socket is served by exactly one start_cmd, which serves every plugin that names the socket', () => {
+  const starters = [...conf].filter(([key]) => key.endsWith('_start_cmd')).map(([, command]) => command);
+  const sockets = new Map<string, string[]>();
+  for (const plugin of own) {
+    const socket = conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_socket`) as string;
+    sockets.set(socket, [...(sockets.get(socket) ?? []), plugin]);
+  }
+  assert.equal(starters.length, sockets.size);
+  for (const [socket, plugins] of sockets) {
+    const [command, ...more] = starters.filter((text) => text.includes(`--socket ${socket}`)) as [string];
+    assert.deepEqual(more, []);
+    const served = [...command.matchAll(/--plugin (\S+)/g)].map((match) => match[1]);
+    assert.deepEqual(served, plugins);
+  }
+});
+
+test('every query_cmd yields one plugin as JSON, over the protocol that fails closed', () => {
+  for (const plugin of own) {
+    const command = conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`) as string;
+    const [program, ...args] = command.split(' ');
+    assert.equal(program, INSTALLED);
+    const output = execFileSync(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    const { Protocol, Plugins } = JSON.parse(output);
+    assert.equal(Protocol, 'ProtoBuf:1');
+    assert.deepEqual(
+      Plugins.map(({ Name }: { Name: string }) => Name),
+      [plugin],
+    );
+  }
+});
+
+test('the start commands are understood', async () => {
+  const { parseServeFlags } = await import('../src/server/flags.js');
+  for (const [key, command] of conf) {
+    if (!key.endsWith('_start_cmd')) continue;
+    const [program, word, ...args] = command.split(' ');
+    assert.equal(program, INSTALLED);
+    assert.equal(word, 'serve');
+    assert.equal(parseServeFlags(args).dump, undefined);
+  }
+});
+
+test('every path that one file names is created by another', () => {
+  const copied = [...dockerfile.matchAll(/^COPY .*?(\S+) (\S+)$/gm)].map(([, from, to]) => [from, to]);
+  const targets = copied.map(([, to]) => to);
+  assert.ok(targets.includes(INSTALLED));
+  assert.ok(targets.includes('/etc/kong/kong.conf'));
+  assert.ok(targets.includes(conf.get('declarative_config')));
+  for (const [from] of copied) {
+    if (from?.startsWith('/')) continue;
+    assert.ok(existsSync(`${root}${from}`), `Dockerfile copies ${from}`);
+    const kept = read('.dockerignore').includes(`!${from?.split('/')[0]}`);
+    assert.ok(kept, `.dockerignore keeps ${from} out`);
+  }
+  // The wrapper runs what the build stage makes: node, and the compiled command line.
+  const [, node, cli] = /^exec (\S+) -- (\S+) /m.exec(
+    read('docker/kong-ts-pluginserver'),
+  ) as unknown as string[];
+  assert.ok(targets.includes(node));
+  const { outDir } = JSON.parse(read('tsconfig.build.json')).compilerOptions;
+  assert.equal(cli, `/opt/kong-ts-pluginserver/${outDir}/src/cli.js`);
+  assert.equal(JSON.parse(read('package.json')).bin['kong-ts-pluginserver'], `${outDir}/src/cli.js`);
+  assert.match(dockerfile, /USER kong\n$/);
+
+  for (const mount of [...compose.services.kong.volumes, ...compose.services.postgres.volumes]) {
+    const source = (mount as string).replace(/\$\{KONG_ENV_FILE:-([^}]+)\}/, '$1').split(':')[0];
+    if (source?.startsWith('./'))
+      assert.ok(existsSync(`${root}${source}`), `docker-compose mounts ${source}`);
+    else assert.ok(source !== undefined && source in compose.volumes, `volume ${source}`);
+  }
+});
+
+test('the containers agree on names, ports and the database', async () => {
+  const env = parseEnv(read('kong.env.example'));
+  assert.equal(env.SERVER_DB_HOST, 'postgres');
+  assert.ok('postgres' in compose.services);
+  assert.deepEqual(
+    [env.SERVER_DB_DATABASE, env.SERVER_DB_USER, env.SERVER_DB_PASSWORD],
+    [env.POSTGRES_DB, env.POSTGRES_USER, env.POSTGRES_PASSWORD],
+  );
+  const { DEFAULT_ENV_FILE } = await import('../plugins/customer-verification/environment.js');
+  assert.ok(compose.services.kong.volumes.some((mount: string) => mount.includes(`:${DEFAULT_ENV_FILE}:`)));
+
+  const upstream = new URL(parseYaml(read('kong.yml')).services[0].url);
+  assert.ok(upstream.hostname in compose.services);
+  assert.equal(compose.services[upstream.hostname].environment.HTTP_PORT, upstream.port);
+
+  const published = Object.values(compose.services as Record<string, { ports?: string[] }>).flatMap(
+    (s) => s.ports ?? [],
+  );
+  const open = published.filter((port) => !port.startsWith('127.0.0.1:'));
+  assert.deepEqual(open, ['8000:8000']);
+  assert.match(conf.get('proxy_listen') ?? '', /:8000$/);
+  assert.match(conf.get('admin_listen') ?? '', /^127\.0\.0\.1:/);
+});
+
+test('kong.yml uses only plugins that kong.conf has, and carries the guard', () => {
+  const { plugins } = parseYaml(read('kong.yml')) as {
+    plugins: { name: string; config: { access?: string[] } }[];
+  };
+  const bundled = new Set(['pre-function', 'post-function']);
+  for (const { name } of plugins) assert.ok(own.includes(name) || bundled.has(name), name);
+  const guard = plugins.find(({ name }) => name === 'post-function');
+  assert.match(guard?.config.access?.join('\n') ?? '', /if not kong\.ctx\.shared\.customer_verified then/);
+});

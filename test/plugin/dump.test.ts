@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { definitionFromParts } from '../../src/plugin/dedicated.js';
+import { dump, pluginInfo } from '../../src/plugin/dump.js';
+import { DUMPS } from './captures.js';
+
+class Plugin {
+  access(): void {}
+}
+
+const definition = definitionFromParts('cap-a', Plugin, '1.0.0', 10, [{ message: { type: 'string' } }]);
+
+function accepted(name: string): string {
+  const capture = DUMPS.find((item) => item.name === name);
+  assert.ok(capture?.kongStarts);
+  return capture.stdout;
+}
+
+describe('the dump', () => {
+  test('is what Kong accepts for ProtoBuf:1', () => {
+    const text = dump([definition], { protocol: 'ProtoBuf:1', socket: '/var/kng/d/pb.sock' });
+    assert.deepEqual(JSON.parse(text), JSON.parse(accepted('object_protobuf')));
+    assert.ok(text.startsWith('{"Protocol":"ProtoBuf:1","Socket":"/var/kng/d/pb.sock","Plugins":[{'));
+  });
+
+  test('is what Kong accepts for MsgPack:1: a bare array', () => {
+    const text = dump([definition], { protocol: 'MsgPack:1', socket: '/ignored' });
+    assert.deepEqual(JSON.parse(text), JSON.parse(accepted('bare_array')));
+  });
+
+  test('carries checks across fields in the config record', () => {
+    const schema = { fields: [{ a: { type: 'string' } }], entity_checks: [{ at_least_one_of: ['a'] }] };
+    const info = pluginInfo(definitionFromParts('p', Plugin, '1.0.0', 0, schema));
+    assert.deepEqual(info.Schema.fields, [{ config: { type: 'record', ...schema } }]);
+  });
+
+  test('has an array for the fields of a plugin without configuration', () => {
+    const text = JSON.stringify(pluginInfo(definitionFromParts('p', Plugin, '1.0.0', 0, undefined)).Schema);
+    assert.equal(text, '{"name":"p","fields":[{"config":{"type":"record","fields":[]}}]}');
+  });
+});

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Redis } from 'ioredis';
+import { parseConfig } from '../../../../plugins/customer-verification/config.js';
+import { ReplayStoreError } from '../../../../plugins/customer-verification/errors.js';
+import { openReplayStore } from '../../../../plugins/customer-verification/replay/open-store.js';
+import { RedisReplayStore } from '../../../../plugins/customer-verification/replay/redis-store.js';
+import { eventually } from '../rig.js';
+
+const SKEW_MS = 30_000;
+
+function redisInstalled(): boolean {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const leftOut = redisInstalled() ? false : 'left out: redis-server is not installed';
+
+describe('RedisReplayStore', { skip: leftOut }, () => {
+  let folder: string;
+  let redis: ChildProcess;
+  let port: number;
+  let url: string;
+  const stores: RedisReplayStore[] = [];
+
+  const open = (at = url) => {
+    const store = new RedisReplayStore(at);
+    store.retain(SKEW_MS);
+    stores.push(store);
+    return store;
+  };
+  async function startRedis(): Promise<void> {
+    redis = spawn(
+      'redis-server',
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      redis.stdout?.on('data', (chunk) => {
+        output += chunk;
+        if (output.includes('Ready to accept connections')) resolve();
+      });
+      redis.once('exit', () => reject(new Error(`redis-server did not start:\n${output}`)));
+    });
+  }
+  async function stopRedis(): Promise<void> {
+    if (redis.exitCode !== null || redis.signalCode !== null) return;
+    redis.kill('SIGCONT');
+    redis.kill('SIGKILL');
+    await once(redis, 'exit');
+  }
+  const refused = (store: RedisReplayStore, mark: string) =>
+    assert.rejects(store.claim(mark, Date.now()), (error) => error instanceof ReplayStoreError);
+  const works = (store: RedisReplayStore) => () => {
+    const mark = `${Math.random()}`;
+    return store.claim(mark, Date.now()).catch(() => false);
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'redis-'));
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    port = (probe.address() as { port: number }).port;
+    probe.close();
+    await once(probe, 'close');
+    url = `redis://127.0.0.1:${port}`;
+    await startRedis();
+  });
+  after(async () => {
+    for (const store of stores) store.close();
+    await stopRedis();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('takes a signature once, whichever of two gateways sees it first', async () => {
+    const [one, two] = [open(), open()];
+    await eventually('both are connected', 10_000, async () => (await works(one)()) && (await works(two)()));
+    const signedAt = Date.now();
+    const claims = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => (i % 2 ? one : two).claim('same', signedAt)),
+    );
+    assert.equal(claims.filter(Boolean).length, 1);
+    assert.equal(await one.claim('other', signedAt), true);
+  });
+
+  it('lets Redis forget a signature when it is no longer good', async () => {
+    const store = open();
+    const client = new Redis(url);
+    for (const [mark, offset] of [
+      ['past', -20_000],
+      ['present', 0],
+      ['future', 20_000],
+    ] as const) {
+      await eventually(mark, 10_000, () => store.claim(mark, Date.now() + offset).catch(() => false));
+      const left = await client.pttl(`customer-verification:replay:${mark}`);
+      const good = SKEW_MS + offset;
+      assert.ok(left > good - 10_000 && left <= good + 1_001, `${mark}: ${left} ms`);
+    }
+    client.disconnect();
+  });
+
+  it('refuses while Redis is down, at once, and is back by itself', async () => {
+    const store = open();
+    await eventually('connected', 10_000, works(store));
+    await stopRedis();
+    await eventually('the loss is noticed', 2000, () =>
+      store.claim('x', Date.now()).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: 100 }, (_, i) => refused(store, `down ${i}`)));
+    assert.ok(performance.now() - startedAt < 1000);
+    await startRedis();
+    await eventually('recovery', 2000, works(store));
+  });
+
+  it('refuses within a second or so while Redis does not answer, and is back by itself', async () => {
+    const store = open();
+    await eventually('connected', 10_000, works(store));
+    redis.kill('SIGSTOP');
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: 100 }, (_, i) => refused(store, `frozen ${i}`)));
+    assert.ok(performance.now() - startedAt < 3000);
+    redis.kill('SIGCONT');
+    await eventually('recovery', 3000, works(store));
+  });
+});
+
+describe('RedisReplayStore without Redis', () => {
+  it('refuses at the first request when nothing listens, and in time in front of a black hole', async () => {
+    const sockets = new Set<Socket>();
+    const hole = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+    await once(hole, 'listening');
+    const { port } = hole.address() as { port: number };
+    const store = new RedisReplayStore(`redis://127.0.0.1:${port}`);
+    const startedAt = performance.now();
+    await assert.rejects(store.claim('a', Date.now()), ReplayStoreError);
+    assert.ok(performance.now() - startedAt < 3000);
+    hole.close();
+    for (const socket of sockets) socket.destroy();
+    await eventually('the loss is noticed', 5000, () =>
+      store.claim('b', Date.now()).then(
+        () => false,
+        () => true,
+      ),
+    );
+    store.close();
+  });
+});
+
+describe('openReplayStore', () => {
+  const config = (fields: Record<string, unknown>) => parseConfig({ clock_skew: 30, ...fields });
+
+  it('opens nothing unless it is asked to', () => {
+    assert.equal(openReplayStore(config({}), {}), undefined);
+  });
+
+  it('names what is missing', () => {
+    const redis = config({ replay_protection: true, replay_store: 'redis' });
+    assert.throws(() => openReplayStore(redis, {}), /REDIS_URL is not set/);
+    assert.throws(
+      () => openReplayStore(redis, { REDIS_URL: 'http://secret@x' }),
+      (error: Error) => {
+        assert.match(error.message, /REDIS_URL must begin/);
+        return !error.message.includes('secret');
+      },
+    );
+  });
+
+  it('does not keep signatures in the memory of one worker of several', () => {
+    const memory = config({ replay_protection: true });
+    assert.throws(() => openReplayStore(memory, { KONG_TS_WORKER: '1' }), /replay_store must be redis/);
+    const one = openReplayStore(memory, {});
+    const two = openReplayStore(memory, {});
+    assert.ok(one);
+    assert.equal(one.value, two?.value);
+    one.release();
+    two?.release();
+  });
+});

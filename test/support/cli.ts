@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+/** For a machine that is busy with many tests. */
+const PATIENCE_MS = 90_000;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface SpawnOptions {
+  /** Instead of this process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** A TypeScript file to run instead of the command line's. */
+  readonly script?: string;
+}
+
+/** A process of the command line, from its sources. */
+export class CliProcess {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+  stdout = '';
+  stderr = '';
+  private ended = false;
+  private wake: () => void = () => {};
+
+  constructor(args: readonly string[], options: SpawnOptions = {}) {
+    this.child = spawn(process.execPath, ['--import', 'tsx', options.script ?? CLI, ...args], {
+      cwd: ROOT,
+      env: options.env ?? process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const name of ['stdout', 'stderr'] as const) {
+      this.child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this[name] += text;
+        this.wake();
+      });
+    }
+    this.finished = once(this.child, 'close').then(([code, signal]) => {
+      this.ended = true;
+      this.wake();
+      const { stdout, stderr } = this;
+      return { code, signal, stdout, stderr };
+    });
+  }
+
+  /** Waits until the process has written something that matches. Fails when it ends before that, or takes too long. */
+  async said(pattern: RegExp): Promise<RegExpExecArray> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.wake();
+    }, PATIENCE_MS);
+    try {
+      return await this.match(pattern, () => late);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async match(pattern: RegExp, tooLate: () => boolean): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+      if (match !== null) return match;
+      if (this.ended || tooLate()) {
+        const what = this.ended ? 'ended without saying' : 'has not said';
+        throw new Error(`${what} ${pattern}:\n${this.stdout}\n${this.stderr}`);
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  /** Sends a signal and waits for the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
+    if (!this.ended) this.child.kill(signal);
+    return this.finished;
+  }
+}
+
+/** Runs a command to its end. */
+export function runCli(args: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
+  return new CliProcess(args, options).finished;
+}
