@@ -196,7 +196,8 @@ test('a stop leaves no process and no folder behind', async () => {
   assert.ok(pids.length >= 3, 'PostgreSQL, the plugin server, the guard');
   dev.child.kill('SIGINT');
   assert.equal(await dev.ended, 0);
-  assert.deepEqual(pids.filter(isAlive), []);
+  // The compiler that tsx keeps as a child sees the end of its pipe, a moment after our own end.
+  await eventually(() => !pids.some(isAlive));
   assert.equal(existsSync(dirname(socket)), false);
 });
 

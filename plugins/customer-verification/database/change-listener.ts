@@ -16,6 +16,8 @@ const HEARTBEAT_MS = 5000;
 export interface ChangeHandlers {
   /** A customer was inserted, changed or deleted; without an id: any number of them. */
   changed(certificateId?: string): void;
+  /** The database answers, after it did not or for the first time; `changed()` follows. */
+  reached(): void;
 }
 
 /**
@@ -62,6 +64,7 @@ export class ChangeListener {
     if (this.#failures > 0)
       reports.inBackground('warn', 'listen_back', 'listening for changed customers again');
     this.#failures = 0;
+    this.#handlers.reached();
     this.#handlers.changed();
     this.#heartbeat(client);
   }

@@ -62,6 +62,11 @@ export class CustomerDatabase {
     }
   }
 
+  /** Forgets a failure: somebody else has seen the database answer. */
+  tryAgain(): void {
+    this.#trouble = undefined;
+  }
+
   /** Closes the connections once their queries are done. */
   close(): void {
     this.#pool.end().catch((error: Error) => {

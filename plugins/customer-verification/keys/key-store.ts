@@ -59,6 +59,7 @@ function createSource(settings: DatabaseSettings): Source {
   const open = new Set<CustomerCache>();
   const database = new CustomerDatabase(settings);
   const listener = new ChangeListener(settings, {
+    reached: () => database.tryAgain(),
     changed: (certificateId) => {
       for (const cache of open) cache.forget(certificateId);
     },
