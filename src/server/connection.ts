@@ -18,16 +18,19 @@ export class Connection {
   private readonly socket: Socket;
   private readonly commands: Commands;
   private readonly events: MsgpackEvents;
+  private readonly open: Set<Socket>;
   private speaker: Speaker | undefined;
   private first: Buffer | undefined;
 
-  constructor(socket: Socket, commands: Commands, events: MsgpackEvents) {
+  /** @param open loses the socket when it is closed */
+  constructor(socket: Socket, commands: Commands, events: MsgpackEvents, open: Set<Socket>) {
     this.socket = socket;
     this.commands = commands;
     this.events = events;
+    this.open = open;
     owners.set(socket, this);
     socket.on('data', onData);
-    socket.on('drain', onDrain);
+    socket.on('end', onEnd);
     socket.on('error', onError);
     socket.on('close', onClose);
   }
@@ -49,6 +52,7 @@ export class Connection {
   }
 
   closed(): void {
+    this.open.delete(this.socket);
     this.speaker?.close();
   }
 
@@ -76,8 +80,9 @@ function onData(this: Socket, chunk: Buffer): void {
   owners.get(this)?.receive(chunk);
 }
 
-function onDrain(this: Socket): void {
-  this.resume();
+/** Kong closes both ways at once: nobody is there for a farewell of ours, and not sending one saves a system call. */
+function onEnd(this: Socket): void {
+  this.destroy();
 }
 
 function onError(this: Socket, error: Error): void {

@@ -158,7 +158,7 @@ export class PluginServer implements Commands, EventHost {
   }
 
   private createListener(): Server {
-    const server = createServer((socket) => this.accept(socket));
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
     server.on('error', (error) => this.log.error(`listening socket: ${describeError(error)}`));
     return server;
   }
@@ -170,8 +170,7 @@ export class PluginServer implements Commands, EventHost {
 
   private accept(socket: Socket): void {
     this.sockets.add(socket);
-    socket.once('close', () => this.sockets.delete(socket));
-    new Connection(socket, this, this.msgpackEvents);
+    new Connection(socket, this, this.msgpackEvents, this.sockets);
   }
 
   private sweep(): void {

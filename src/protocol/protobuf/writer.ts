@@ -1,4 +1,4 @@
-const INITIAL_BYTES = 512;
+const INITIAL_BYTES = 256;
 const TWO_TO_32 = 2 ** 32;
 /** Below this length a loop over the characters beats a call into the runtime. */
 const SHORT_TEXT = 48;

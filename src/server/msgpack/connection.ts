@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { pluginInfo } from '../../plugin/dump.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import { encodeResponse, MessageReader, parseMessage } from '../../protocol/msgpack/index.js';
+import { send } from '../backpressure.js';
 import type { Commands } from '../commands.js';
 import { CommandRefused, describeError } from '../errors.js';
 import type { EventData } from './event.js';
@@ -155,7 +156,7 @@ export class MsgpackConnection {
     this.outgoing = [];
     if (this.socket.destroyed) return;
     const bytes = outgoing.length === 1 ? (outgoing[0] as Buffer) : Buffer.concat(outgoing);
-    if (!this.socket.write(bytes)) this.socket.pause();
+    send(this.socket, bytes);
   }
 }
 

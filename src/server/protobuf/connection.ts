@@ -4,8 +4,14 @@ import { pluginInfo } from '../../plugin/dump.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import { EMPTY_FRAME, FrameReader } from '../../protocol/protobuf/frames.js';
 import { writeMessage } from '../../protocol/protobuf/messages.js';
-import { decodeRpcCall, type RpcCall, type RpcReturn } from '../../protocol/protobuf/rpc.js';
+import {
+  decodeRpcCall,
+  type RpcCall,
+  type RpcReturn,
+  writeEventReturn,
+} from '../../protocol/protobuf/rpc.js';
 import { Writer } from '../../protocol/protobuf/writer.js';
+import { send } from '../backpressure.js';
 import type { Commands } from '../commands.js';
 import { CommandRefused } from '../errors.js';
 import { ProtobufEvent } from './event.js';
@@ -95,7 +101,10 @@ export class ProtobufConnection {
     this.writer.raw(EMPTY_FRAME);
     this.event = undefined;
     this.busy = false;
-    this.sendReturn({ sequence });
+    const mark = this.writer.openFrame();
+    writeEventReturn(this.writer, sequence);
+    this.writer.closeFrame(mark);
+    this.flushLater();
   }
 
   releaseAnswers(event: ProtobufEvent, reason: (method: PdkMethod) => Error): void {
@@ -224,7 +233,7 @@ export class ProtobufConnection {
   flush(): void {
     this.flushing = false;
     if (this.writer.length === 0 || this.socket.destroyed) return;
-    if (!this.socket.write(this.writer.take())) this.socket.pause();
+    send(this.socket, this.writer.take());
   }
 }
 

@@ -3,6 +3,7 @@ import { PdkError } from '../../pdk/errors.js';
 import { loggable } from '../../pdk/loggable.js';
 import { PDK_METHODS, type PdkMethod } from '../../pdk/methods.js';
 import { encodeFrame } from '../../protocol/protobuf/frames.js';
+import { readText, writeInt, writePair } from '../../protocol/protobuf/frequent.js';
 import { decodeMessage, writeMessage } from '../../protocol/protobuf/messages.js';
 import { PROTOBUF_METHODS } from '../../protocol/protobuf/methods.js';
 import { Reader } from '../../protocol/protobuf/reader.js';
@@ -57,13 +58,13 @@ const WRITE: { readonly [args in MessageName]?: WriteArgs } = {
   Bool: () => (writer, args) => writeMessage(writer, 'Bool', { v: args[0] === true }),
   Int: (method) => {
     const absent = method.kind === 'value' ? DEFAULT_MAX_ENTRIES : 0;
-    return (writer, args) => writeMessage(writer, 'Int', { v: integer(method, 1, args[0], absent) });
+    return (writer, args) => writeInt(writer, integer(method, 1, args[0], absent));
   },
   KV: (method) => {
     const nullIsNil = NIL_WHEN_NULL.has(method.wire);
     return (writer, args) => {
       const v = args[1] === null && nullIsNil ? undefined : args[1];
-      writeMessage(writer, 'KV', { k: text(method, 1, args[0], ''), v });
+      writePair(writer, text(method, 1, args[0], ''), v);
     };
   },
   ListValue: () => (writer, args) => writeMessage(writer, 'ListValue', args.map(loggable)),
@@ -92,7 +93,7 @@ const READ: { readonly [result in MessageName]?: ReadResult } = {
   Empty: () => () => null,
   String: (method) => {
     const absent = ABSENT_WHEN_EMPTY.has(method.wire) ? undefined : '';
-    return (payload) => (payload.length === 0 ? absent : field(payload, 'String'));
+    return (payload) => (payload.length === 0 ? absent : readText(payload));
   },
   Bool: () => (payload) => field(payload, 'Bool'),
   Int: () => (payload) => field(payload, 'Int'),
