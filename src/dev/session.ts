@@ -103,7 +103,7 @@ export class DevSession {
     this.checkpoint();
     this.plugins = plugins;
     const upstream = options.upstream ?? { host: HOST, port: echo?.port ?? 0 };
-    const config = this.parseConfig(configText, upstream);
+    const config = await this.parseConfig(configText, upstream);
 
     server.current = new PluginServerProcess({ ...serverOptions, env: postgres.env });
     this.closers.push(() => server.current?.stop());
@@ -163,14 +163,15 @@ export class DevSession {
     return echo;
   }
 
-  /** @throws DeclarativeConfigError with every fault */
-  private parseConfig(text: string, upstream: HostAndPort): GatewayConfig {
-    const { config, problems } = parseDeclarativeConfig(
-      text,
-      this.options.configFile,
-      pluginCatalog(this.plugins),
-    );
-    if (problems.length > 0) throw new DeclarativeConfigError(problems);
+  /** @throws DeclarativeConfigError with every fault, also of the functions in it */
+  private async parseConfig(text: string, upstream: HostAndPort): Promise<GatewayConfig> {
+    const { configFile } = this.options;
+    const { config, problems } = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
+    // The compiler takes a while to load, and most configurations have no functions.
+    const faults = text.includes('-function')
+      ? (await import('../functions/check-yaml.js')).functionProblems(text, configFile)
+      : [];
+    if (problems.length + faults.length > 0) throw new DeclarativeConfigError([...problems, ...faults]);
     return withUpstreamAt(config, upstream);
   }
 
@@ -194,7 +195,7 @@ export class DevSession {
       });
     };
     const reloadConfig = async () => {
-      await this.gateway?.reload(this.parseConfig(await readConfigFile(configFile), upstream));
+      await this.gateway?.reload(await this.parseConfig(await readConfigFile(configFile), upstream));
       this.say(`${configFile} has changed: read again`);
     };
     const reloadPlugins = async () => {
@@ -204,7 +205,7 @@ export class DevSession {
       this.say('the plugins have changed: the plugin server was started anew');
       if (JSON.stringify(this.plugins) === before) return;
       // Their phases, priorities or schemas: the gateway takes those in when it is created.
-      const config = this.parseConfig(await readConfigFile(configFile), upstream);
+      const config = await this.parseConfig(await readConfigFile(configFile), upstream);
       await this.gateway?.close();
       await this.openGateway(config, caller, this.port);
     };

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { CliProcess } from '../support/cli.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'kts-check-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** A config with one plugin on one route. */
+function config(plugin: string): string {
+  return `_format_version: "3.0"
+services:
+  - name: echo
+    url: http://127.0.0.1:9000
+    routes:
+      - name: r
+        paths: [/]
+        plugins:
+${plugin}`;
+}
+
+let files = 0;
+
+async function check(text: string) {
+  const file = join(folder, `kong-${files++}.yml`);
+  writeFileSync(file, text);
+  const { code, stdout, stderr } = await new CliProcess(['check', file]).finished;
+  return { code, stderr, lines: stdout.trimEnd().replaceAll(`${file}:`, '').split('\n') };
+}
+
+describe('check', () => {
+  it('finds nothing to say about the shipped config and the examples', async () => {
+    const examples = readdirSync('examples/functions').map((file) => `examples/functions/${file}`);
+    assert.equal(examples.length, 5);
+    for (const file of ['kong.yml', ...examples]) {
+      const { code, stdout, stderr } = await new CliProcess(['check', file]).finished;
+      assert.deepEqual([code, stdout, stderr], [0, `${file}: no faults\n`, '']);
+    }
+  });
+
+  it('names line and column of a fault in a block of text', async () => {
+    const { code, lines } = await check(
+      config(`          - name: js-pre-function
+            config:
+              access:
+                - kong.log.notice('fine');
+                - |
+                  const a: string = 'TypeScript, positions kept';
+                  const b = ;
+`),
+    );
+    assert.equal(code, 1);
+    assert.equal(lines.length, 1);
+    // Line 15 of the file; the block is indented by 18.
+    assert.match(lines[0] as string, /^15:29: plugin "js-pre-function": config\.access\[1\]: /);
+  });
+
+  it('names it in a quoted string', async () => {
+    const { code, lines } = await check(
+      config(`          - { name: js-post-function, config: { log: ["let x = (1;"] } }\n`),
+    );
+    assert.equal(code, 1);
+    assert.match(lines.join(), /^9:\d+: plugin "js-post-function": config\.log\[0\]: /);
+  });
+
+  it('names every fault: schema, functions, in the order of the file', async () => {
+    const { code, lines } = await check(
+      config(`          - name: js-response-function
+            config:
+              response: ["if ("]
+          - name: customer-verification
+            config:
+              cache_ttl: soon
+          - name: js-pre-function
+            config: {}
+`),
+    );
+    assert.equal(code, 1);
+    assert.deepEqual(
+      lines.map((line) => Number.parseInt(line, 10)),
+      [11, 14, 16],
+      lines.join('\n'),
+    );
+    assert.match(lines[1] as string, /cache_ttl/);
+  });
+
+  it('runs none of them', async () => {
+    const { code } = await check(
+      config(`          - { name: js-pre-function, config: { access: ["for (;;) {}"] } }\n`),
+    );
+    assert.equal(code, 0);
+  });
+
+  it('exits with 2 for a file that is not there', async () => {
+    const { code, stderr } = await new CliProcess(['check', join(folder, 'none.yml')]).finished;
+    assert.equal(code, 2);
+    assert.match(stderr, /none\.yml/);
+  });
+});
