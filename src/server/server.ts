@@ -10,6 +10,7 @@ import type { Metrics } from './metrics.js';
 import { MsgpackEvents } from './msgpack/events.js';
 import type { EventHost, Outcome, PluginEvent } from './plugin-event.js';
 import { BACKLOG, SocketPath } from './socket-path.js';
+import { FairAccept } from './workers/fair-accept.js';
 import { MAX_WORKERS, SOCKET_FD } from './workers/messages.js';
 import { PrimaryLine } from './workers/worker.js';
 
@@ -51,6 +52,7 @@ export class PluginServer implements Commands, EventHost {
   private readonly authority: InstanceAuthority;
   private readonly msgpackEvents: MsgpackEvents;
   private readonly primary: PrimaryLine | undefined;
+  private readonly fairAccept: FairAccept | undefined;
   private readonly metrics: Metrics | undefined;
   private readonly running = new Set<PluginEvent>();
   private readonly sockets = new Set<Socket>();
@@ -74,6 +76,7 @@ export class PluginServer implements Commands, EventHost {
       this.authority = new LocalAuthority(this.instances);
     } else {
       this.msgpackEvents = new MsgpackEvents(options.worker, MAX_WORKERS);
+      this.fairAccept = new FairAccept();
       this.primary = new PrimaryLine(this.instances, this.msgpackEvents, options.metrics);
       this.msgpackEvents.forwarder = this.primary;
       this.authority = this.primary;
@@ -171,10 +174,12 @@ export class PluginServer implements Commands, EventHost {
   private accept(socket: Socket): void {
     this.sockets.add(socket);
     new Connection(socket, this, this.msgpackEvents, this.sockets);
+    this.fairAccept?.accepted(this.sockets.size);
   }
 
   private sweep(): void {
     this.now = Date.now();
+    this.fairAccept?.forget(this.sockets.size);
     for (const event of this.running) {
       if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);
     }

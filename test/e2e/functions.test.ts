@@ -182,12 +182,13 @@ describe('functions that fail or wait', () => {
     const reply = await get('/throws-in-response');
     assert.equal(reply.status, 500);
     assert.ok(!reply.body.includes('functions.test'));
-    const place = /\[error\].*js-response-function response\[0\]:2:8: TypeError: /;
+    const place = /\[error\].*js-response-function response\[0\]:2:7: TypeError: /;
     await until(() => gateway.log.some((line) => place.test(line)), `${place}\n${gateway.log.join('\n')}`);
   });
 
   it('in the log phase it is only the line', async () => {
     assert.equal((await get('/throws-in-log')).status, 200);
+    setTimeout(() => console.error(rig.serverLog), 2000);
     const place = /js-pre-function log\[0\]:1:7: RangeError: late/;
     await until(() => gateway.log.some((line) => place.test(line)), `${place}\n${gateway.log.join('\n')}`);
   });

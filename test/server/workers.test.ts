@@ -117,3 +117,19 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+test('connections that are opened at once are shared out between workers', async (t) => {
+  const running = await start(t, ['--workers', '2']);
+  const id = (await running.peer().start('pid', { message: 'one' })) as number;
+  // Kong's side: a process of its own, so that the workers find all of the connections waiting.
+  const peers = Array.from({ length: 64 }, () => running.peer());
+  const taken = new Map<number, number>();
+  for (const answer of await Promise.all(peers.map((peer) => header(peer, id)))) {
+    const { pid } = answer as { pid: number };
+    taken.set(pid, (taken.get(pid) ?? 0) + 1);
+  }
+  const shares = [...taken.values()];
+  assert.equal(shares.length, 2, `all went to one worker`);
+  // 40 to 60 % on a machine of its own; tests share theirs.
+  assert.ok(Math.min(...shares) >= 16, `shares of ${shares.join(' and ')}`);
+});
