@@ -5,7 +5,6 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type FunctionsGateway, FunctionsRig, received } from '../functions/gateway-rig.js';
-import { until } from '../gateway/support.js';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples/functions');
 const HOST: [string, string] = ['Host', 'functions.test'];
@@ -16,7 +15,12 @@ const rig = new FunctionsRig();
 before(() => rig.start({ KONG_TS_JS_MAX_CPU_MS: '10000', KONG_TS_JS_MAX_WALL_MS: '60000' }));
 after(() => rig.stop());
 
-describe('the examples in examples/functions', () => {
+for (const protocol of ['protobuf', 'msgpack'] as const) {
+  describe(`the examples in examples/functions, over ${protocol}`, () => examples(protocol));
+  describe(`functions that fail or wait, over ${protocol}`, () => failing(protocol));
+}
+
+function examples(protocol: 'protobuf' | 'msgpack'): void {
   const started = new Map<string, Promise<FunctionsGateway>>();
   const send = async (
     example: string,
@@ -25,7 +29,7 @@ describe('the examples in examples/functions', () => {
   ) => {
     if (!started.has(example)) {
       const file = join(EXAMPLES, `${example}.yml`);
-      started.set(example, rig.gateway(readFileSync(file, 'utf8'), file));
+      started.set(example, rig.gateway(readFileSync(file, 'utf8'), file, protocol));
     }
     const gateway = (await started.get(example)) as FunctionsGateway;
     return gateway.send({
@@ -102,9 +106,9 @@ describe('the examples in examples/functions', () => {
     const { headers, method, rewritten } = JSON.parse(reply.body);
     assert.deepEqual([headers, method, rewritten], [undefined, 'POST', true]);
   });
-});
+}
 
-describe('functions that fail or wait', () => {
+function failing(protocol: 'protobuf' | 'msgpack'): void {
   let gateway: FunctionsGateway;
   const get = (path: string, headers: [string, string][] = []) =>
     gateway.send({ path, headers: [HOST, ...headers] });
@@ -166,7 +170,7 @@ describe('functions that fail or wait', () => {
         },
       ],
     };
-    gateway = await rig.gateway(JSON.stringify(config), 'functions');
+    gateway = await rig.gateway(JSON.stringify(config), 'functions', protocol);
   });
 
   it('one that throws gives 500 and a log line with plugin, phase, index, line and column', async () => {
@@ -175,7 +179,7 @@ describe('functions that fail or wait', () => {
     assert.equal(reply.header('x-upstream'), undefined);
     assert.ok(!reply.body.includes('access[1]'), 'the client is told nothing of the source');
     const place = /\[error\].*js-post-function access\[1\]:3:18: TypeError: /;
-    await until(() => gateway.log.some((line) => place.test(line)), `${place}\n${gateway.log.join('\n')}`);
+    await gateway.logged(place);
   });
 
   it('in the response phase, too: the body of the upstream does not get out', async () => {
@@ -183,14 +187,13 @@ describe('functions that fail or wait', () => {
     assert.equal(reply.status, 500);
     assert.ok(!reply.body.includes('functions.test'));
     const place = /\[error\].*js-response-function response\[0\]:2:7: TypeError: /;
-    await until(() => gateway.log.some((line) => place.test(line)), `${place}\n${gateway.log.join('\n')}`);
+    await gateway.logged(place);
   });
 
   it('in the log phase it is only the line', async () => {
     assert.equal((await get('/throws-in-log')).status, 200);
-    setTimeout(() => console.error(rig.serverLog), 2000);
-    const place = /js-pre-function log\[0\]:1:7: RangeError: late/;
-    await until(() => gateway.log.some((line) => place.test(line)), `${place}\n${gateway.log.join('\n')}`);
+    const place = /js-pre-function log\[0\]:1:\d+: RangeError: late/;
+    await gateway.logged(place);
   });
 
   it("one that loops gives 500 while another plugin's requests go on", async () => {
@@ -208,7 +211,7 @@ describe('functions that fail or wait', () => {
     assert.equal((await looping).status, 500);
     assert.ok(meanwhile >= 5, `${meanwhile} requests went on`);
     const line = new RegExp(`js-pre-function access.*over the limit of ${LOOP_MS} ms of processor time`);
-    await until(() => gateway.log.some((text) => line.test(text)), `${line}\n${gateway.log.join('\n')}`);
+    await gateway.logged(line);
   });
 
   it('after an endless loop of awaits the functions of others are served, and the loop is stopped again', async () => {
@@ -237,7 +240,7 @@ describe('functions that fail or wait', () => {
     });
     // The body is not whole: the gateway cannot answer the PDK call.
     first.write('one');
-    await until(() => gateway.log.some((line) => line.includes('before the body of first')), 'the first');
+    await gateway.logged(/before the body of first/);
     const second = await gateway.send({
       method: 'POST',
       path: '/waits',
@@ -248,4 +251,4 @@ describe('functions that fail or wait', () => {
     first.end('-1');
     assert.deepEqual(received(JSON.parse(await firstReply), 'x-seen'), ['first,one-1,first']);
   });
-});
+}

@@ -13,6 +13,7 @@ import type { PluginCaller } from '../../src/gateway/plugin-port.js';
 import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
 import { definePlugin } from '../../src/plugin/define.js';
 import { type RawRequest, type RawResponse, rawRequest } from '../gateway/raw-client.js';
+import { until } from '../gateway/support.js';
 import { CliProcess } from '../support/cli.js';
 
 const FUNCTION_PLUGINS = ['js-pre-function', 'js-post-function', 'js-response-function'];
@@ -35,6 +36,8 @@ export interface FunctionsGateway {
   readonly port: number;
   /** The gateway's error log, `[level] text` per line. */
   readonly log: string[];
+  /** Waits for a line of it. */
+  logged(line: RegExp): Promise<void>;
   send(request: RawRequest): Promise<Reply>;
 }
 
@@ -92,14 +95,18 @@ export class FunctionsRig {
   }
 
   /** A gateway for a config whose services are at `http://127.0.0.1:9000`; the echo upstream takes that place. */
-  async gateway(kongYml: string, file: string): Promise<FunctionsGateway> {
+  async gateway(
+    kongYml: string,
+    file: string,
+    protocol: 'protobuf' | 'msgpack' = 'protobuf',
+  ): Promise<FunctionsGateway> {
     const text = kongYml.replaceAll('127.0.0.1:9000', `127.0.0.1:${this.#upstream?.port}`);
     const { config, problems } = parseDeclarativeConfig(text, file, pluginCatalog(PLUGINS));
     if (problems.length > 0) throw new Error(JSON.stringify(problems));
     const lines: string[] = [];
     const log = (level: string, line: string) => lines.push(`[${level}] ${line}`);
     const callerAt = (socket: string) =>
-      createPluginCaller('protobuf', { socketPath: join(this.#folder, socket), log });
+      createPluginCaller(protocol, { socketPath: join(this.#folder, socket), log });
     const functions = callerAt('functions.sock');
     const others = callerAt('others.sock');
     const caller: PluginCaller = {
@@ -116,7 +123,15 @@ export class FunctionsRig {
       () => gateway.close(),
     );
     const { port } = await gateway.listen();
-    return { port, log: lines, send: async (request) => replyOf(await rawRequest(port, request)) };
+    return {
+      port,
+      log: lines,
+      logged: (line) =>
+        until(() => lines.some((text) => line.test(text)), `a line ${line}`).catch((error: Error) => {
+          throw new Error(`${error.message} in:\n${lines.join('\n')}`);
+        }),
+      send: async (request) => replyOf(await rawRequest(port, request)),
+    };
   }
 
   async stop(): Promise<void> {
