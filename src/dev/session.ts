@@ -167,8 +167,8 @@ export class DevSession {
   private async parseConfig(text: string, upstream: HostAndPort): Promise<GatewayConfig> {
     const { configFile } = this.options;
     const { config, problems } = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
-    // The compiler takes a while to load, and most configurations have no functions.
-    const faults = text.includes('-function')
+    // The compiler takes a while to load, and most configurations have no functions for it.
+    const faults = /js-(pre|post|response)-function/.test(text)
       ? (await import('../functions/check-yaml.js')).functionProblems(text, configFile)
       : [];
     if (problems.length + faults.length > 0) throw new DeclarativeConfigError([...problems, ...faults]);

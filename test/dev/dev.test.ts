@@ -64,8 +64,10 @@ before(async () => {
   const plugins = join(folder, 'plugins');
   await mkdir(plugins);
   await writeFile(join(plugins, 'greeter.mjs'), greeter('hello'));
-  const original = JSON.stringify(join(ROOT, 'plugins/customer-verification/index.js'));
-  await writeFile(join(plugins, 'customer-verification.ts'), `export * from ${original};`);
+  for (const name of ['customer-verification', 'js-pre-function']) {
+    const original = JSON.stringify(join(ROOT, `plugins/${name}/index.js`));
+    await writeFile(join(plugins, `${name}.mjs`), `export * from ${original};`);
+  }
   dev = new Dev('--port', '0', '--config', join(folder, 'kong.yml'), '--plugins-directory', plugins);
   url = (await dev.line(/^gateway +(http:\S+)/))[1] ?? '';
 });
@@ -157,6 +159,32 @@ test('kong.yml is read again when it changes; a faulty one is named and not used
   assert.equal((await signedRequest()).status, 404);
   await writeFile(file, text);
   await statusBecomes(200);
+});
+
+/** kong.yml with a function that does not compile: the fault is in line 3 at column 58. */
+async function withFaultyFunction(): Promise<string> {
+  const text = await readFile(join(ROOT, 'kong.yml'), 'utf8');
+  const plugin = `{ name: js-pre-function, config: { access: ["return (;"] } }`;
+  return `_format_version: "3.0"\nplugins:\n  - ${plugin}${text.split('plugins:')[1]}`;
+}
+
+test('a function that does not compile is named with its place in the file, when it is read again', async () => {
+  const file = join(folder, 'kong.yml');
+  const text = await readFile(file, 'utf8');
+  const from = dev.lines.length;
+  await writeFile(file, await withFaultyFunction());
+  await dev.line(/has changed, but: .*kong\.yml:3:58: plugin "js-pre-function": config\.access\[0\]: /, from);
+  assert.equal((await signedRequest()).status, 200);
+  await writeFile(file, text);
+  await dev.line(/has changed: read again/, from);
+});
+
+test('and at start, which it ends', async () => {
+  const file = join(folder, 'faulty.yml');
+  await writeFile(file, await withFaultyFunction());
+  const failing = new Dev('--port', '0', '--config', file);
+  assert.equal(await failing.ended, 1);
+  assert.match(failing.lines.join('\n'), /faulty\.yml:3:58: plugin "js-pre-function": config\.access\[0\]: /);
 });
 
 test('the plugin server starts anew when the source of a plugin changes, also its phases', async () => {
