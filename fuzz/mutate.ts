@@ -13,7 +13,7 @@ export function seeded(seed: number): () => number {
 export function mutate(corpus: readonly Buffer[], random: () => number): Buffer {
   const below = (limit: number) => Math.floor(random() * limit);
   const pick = () => corpus[below(corpus.length)] as Buffer;
-  let bytes = Buffer.from(pick());
+  let bytes: Buffer = Buffer.from(pick());
   for (let times = 1 + below(3); times > 0; times--) {
     const at = below(bytes.length + 1);
     switch (below(9)) {
@@ -63,7 +63,7 @@ function framed(payload: Buffer): Buffer {
 
 /** A list in a list, `depth` times, as the config of an InstanceStatus would hold it. */
 function nestedValue(depth: number): Buffer {
-  let value = Buffer.from([0x08, 0x00]);
+  let value: Buffer = Buffer.from([0x08, 0x00]);
   for (let i = 0; i < depth && value.length < 8000; i++) {
     const inner = Buffer.concat([Buffer.from([0x0a]), varint(value.length), value]);
     value = Buffer.concat([Buffer.from([0x32]), varint(inner.length), inner]);
