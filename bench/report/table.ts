@@ -2,6 +2,7 @@ import { PLANS } from '../plan.js';
 import { middle, type Results } from '../results.js';
 import { TITLES } from '../servers.js';
 import { median } from '../statistics.js';
+import { align } from './align.js';
 
 /** The figures of a run as lines of text: one table per scenario, start times, memory, and the targets. */
 export function renderTables(results: Results): string {
@@ -68,22 +69,4 @@ function targetTable({ targets }: Results): string {
     rows.push([what, target, measured === undefined ? '-' : measured.toFixed(2), verdict, note ?? '']);
   }
   return align(rows);
-}
-
-/** Pads columns: text to the right, figures to the left. */
-function align(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] ?? 0;
-          return /^[-\d.]+$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
-        })
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

@@ -5,7 +5,9 @@ import type { LimitKind, Limits } from './limits.js';
 import { type Answer, readArguments, writeAnswers } from './marshal.js';
 import { PDK_SURFACE } from './pdk-surface.js';
 import { callPdkMethod, type PdkTarget } from './pdk-target.js';
-import { type GuestError, Run, type RunEnd, readReport } from './run.js';
+import { threadProcessorMs } from './processor-time.js';
+import { type GuestError, LONG_SLICE_MS, Run, type RunEnd, readReport } from './run.js';
+import { WARM_UP_KONG, WARM_UP_LIMITS, WARM_UP_PROGRAM } from './warm-up.js';
 
 /** How long an isolate may take to get ready, milliseconds of the clock. */
 const SETUP_MS = 10_000;
@@ -44,8 +46,14 @@ export class Isolate implements Tenant {
   #trusted = false;
   /** When the clock was last looked at. */
   #clock = performance.now();
+  /** The processor's time at that moment; kept only while there are suspects among the runs. */
+  #processor = 0;
+  #suspects = 0;
   /** Time in this entry of work that belongs to no run: continuations that lost theirs. */
   #strayMs = 0;
+
+  /** The first isolate of the process waits for it. */
+  static #warm: Promise<void> | undefined;
 
   /**
    * Makes an isolate and compiles the program in it.
@@ -53,7 +61,26 @@ export class Isolate implements Tenant {
    * @throws IsolateError
    */
   static async open(program: readonly ProgramUnit[], limits: Limits): Promise<Isolate> {
+    Isolate.#warm ??= Isolate.#warmUp().catch((error) => {
+      Isolate.#warm = undefined;
+      throw error;
+    });
+    await Isolate.#warm;
     return new Isolate(await engine.shardFor(limits.memoryBytes), program, limits);
+  }
+
+  /**
+   * Runs a program of our own once. The engine's code is compiled when it is first used, which takes longer than a run
+   * may: without this, the first request of a process would pay for it and be stopped.
+   */
+  static async #warmUp(): Promise<void> {
+    const isolate = new Isolate(
+      await engine.shardFor(WARM_UP_LIMITS.memoryBytes),
+      WARM_UP_PROGRAM,
+      WARM_UP_LIMITS,
+    );
+    await isolate.run(0, WARM_UP_KONG);
+    isolate.retire();
   }
 
   private constructor(shard: Shard, program: readonly ProgramUnit[], limits: Limits) {
@@ -119,6 +146,7 @@ export class Isolate implements Tenant {
     this.#inside = true;
     this.#strayMs = 0;
     this.#clock = performance.now();
+    if (this.#suspects > 0) this.#processor = threadProcessorMs();
     try {
       work();
       this.#charge();
@@ -189,16 +217,26 @@ export class Isolate implements Tenant {
     const now = performance.now();
     const spent = now - this.#clock;
     this.#clock = now;
+    const processorSpent = this.#suspects > 0 ? this.#lookAtProcessor() : undefined;
     const id = this.#guest.run;
     if (id === 0) {
-      this.#strayMs += spent;
+      this.#strayMs += Math.min(spent, LONG_SLICE_MS);
       return;
     }
     const run = this.#runs.get(id);
     if (run === undefined) return;
-    run.spentMs += spent;
-    run.looks++;
-    if (run.isOver(this.#limits.cpuMs, this.#limits.wallMs)) this.#overLimit(run, 'cpu');
+    const { cpuMs, wallMs } = this.#limits;
+    const wasSuspect = run.suspect;
+    run.charge(spent, wasSuspect ? processorSpent : undefined, cpuMs);
+    if (run.suspect && !wasSuspect && ++this.#suspects === 1) this.#lookAtProcessor();
+    if (run.isOver(cpuMs, wallMs)) this.#overLimit(run, 'cpu');
+  }
+
+  /** Processor time since the last look at it, milliseconds. */
+  #lookAtProcessor(): number {
+    const before = this.#processor;
+    this.#processor = threadProcessorMs();
+    return this.#processor - before;
   }
 
   /** A run that has ended must not go on; nor may anything else without end. */
@@ -228,6 +266,7 @@ export class Isolate implements Tenant {
 
   #end(run: Run, end: RunEnd): void {
     if (!this.#runs.delete(run.id)) return;
+    if (run.suspect) this.#suspects--;
     this.#abandoned.push(run.id);
     run.end(end.kind === 'done' && this.#keepsTooMuch() ? { kind: 'limit', limit: 'memory' } : end);
   }

@@ -27,22 +27,26 @@ export type RunEnd =
   /** A PDK call said that the event is over; `error` is what it threw. */
   | { readonly kind: 'ended'; readonly error: unknown };
 
-/** A thousand function calls or so: less cannot have cost what any limit allows. */
-const LEAST_LOOKS = 16;
+/**
+ * Between two looks at the clock little happens, so more than this is a single long operation, or time in which the
+ * system had the processor elsewhere, milliseconds.
+ */
+export const LONG_SLICE_MS = 2;
 
 /** One request in one phase, in progress in an isolate. */
 export class Run {
   readonly id: number;
   readonly kong: PdkTarget;
-  /** Time spent inside the isolate so far, milliseconds. */
-  spentMs = 0;
-  /** How often the clock has been looked at for it. */
-  looks = 0;
+  /** Time spent inside the isolate so far by the clock, milliseconds. */
+  clockMs = 0;
+  /** The same in processor time: by the clock at first, exact once the run is `suspect`. */
+  processorMs = 0;
+  /** Whether the run comes near its limit, or may do so: from then on the processor's time is looked at for it. */
+  suspect = false;
   pdkCalls = 0;
   outputBytes = 0;
   readonly #resolve: (end: RunEnd) => void;
   readonly #timer: NodeJS.Timeout;
-  #processor: { readonly spentMs: number; readonly usage: NodeJS.CpuUsage } | undefined;
 
   constructor(
     id: number,
@@ -58,20 +62,23 @@ export class Run {
   }
 
   /**
-   * Whether the run has used more processor time than this, milliseconds.
+   * Takes note of time spent in the isolate.
    *
-   * Time in the isolate is measured by the clock, which also runs while the system has the processor elsewhere.
-   * Before a run is stopped for it, the processor time of the process must agree, and the run must have done more
-   * than next to nothing, unless the clock alone has passed `wallMs`.
+   * The clock runs on while the system has the processor elsewhere, and reading the processor's time costs more than
+   * most runs: so the clock is believed in small steps, up to a quarter of the limit.
+   *
+   * @param clockMs by the clock
+   * @param processorMs of the processor; only where the run is `suspect`
    */
+  charge(clockMs: number, processorMs: number | undefined, limitMs: number): void {
+    this.clockMs += clockMs;
+    this.processorMs += processorMs ?? Math.min(clockMs, LONG_SLICE_MS);
+    this.suspect ||= clockMs > LONG_SLICE_MS || this.processorMs > limitMs / 4;
+  }
+
+  /** Whether the run has used more processor time than `limitMs`, or has been inside for longer than `wallMs`. */
   isOver(limitMs: number, wallMs: number): boolean {
-    if (this.spentMs < limitMs / 4) return false;
-    this.#processor ??= { spentMs: this.spentMs, usage: process.cpuUsage() };
-    if (this.spentMs <= limitMs) return false;
-    if (this.spentMs > wallMs) return true;
-    if (this.looks < LEAST_LOOKS) return false;
-    const { user, system } = process.cpuUsage(this.#processor.usage);
-    return this.#processor.spentMs + (user + system) / 1000 > limitMs;
+    return this.processorMs > limitMs || this.clockMs > wallMs;
   }
 
   /** Called once. */

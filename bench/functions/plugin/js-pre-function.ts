@@ -1,0 +1,1 @@
+export * from '../../../plugins/js-pre-function/index.js';
