@@ -11,6 +11,8 @@ import { sniffProtocol } from './sniff.js';
 interface Speaker {
   push(chunk: Buffer): void;
   close(): void;
+  /** Ends the connection as soon as that costs no event. */
+  drain(): void;
 }
 
 /** A connection, from its first byte on: finds out what it speaks, and closes it when that turns out not to be so. */
@@ -56,6 +58,11 @@ export class Connection {
     this.speaker?.close();
   }
 
+  drain(): void {
+    if (this.speaker === undefined) this.socket.end();
+    else this.speaker.drain();
+  }
+
   private identify(chunk: Buffer): Speaker | undefined {
     const bytes = this.first === undefined ? chunk : Buffer.concat([this.first, chunk]);
     const protocol = sniffProtocol(bytes);
@@ -75,6 +82,11 @@ export class Connection {
 
 /** The listeners are shared by all connections: a rejected request costs one, so making one has to be cheap. */
 const owners = new WeakMap<Socket, Connection>();
+
+/** Ends a connection as soon as that costs no event. */
+export function drainConnection(socket: Socket): void {
+  owners.get(socket)?.drain();
+}
 
 function onData(this: Socket, chunk: Buffer): void {
   owners.get(this)?.receive(chunk);

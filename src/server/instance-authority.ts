@@ -21,7 +21,7 @@ export class LocalAuthority implements InstanceAuthority {
   }
 
   async start(name: string, configText: string): Promise<Instance> {
-    const id = this.ids.next() ?? (await this.ids.take());
+    const id = await this.ids.free((taken) => this.store.get(taken) !== undefined);
     return this.store.start(id, name, configText, Date.now());
   }
 

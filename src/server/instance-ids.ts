@@ -37,12 +37,12 @@ export class InstanceIds {
     return id === 0 ? this.next() : id;
   }
 
-  /** As {@link next}, waiting for ids when it must. */
-  async take(): Promise<number> {
+  /** The next id that is not in use: an instance may be older than the ticks are apart. Waits for ids when it must. */
+  async free(inUse: (id: number) => boolean): Promise<number> {
     for (;;) {
       const id = this.next();
-      if (id !== undefined) return id;
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS / 4));
+      if (id === undefined) await new Promise((resolve) => setTimeout(resolve, TICK_MS / 4));
+      else if (!inUse(id)) return id;
     }
   }
 }

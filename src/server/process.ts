@@ -4,17 +4,21 @@ import type { Log } from './log.js';
 
 /** What can be stopped. */
 interface Stoppable {
-  close(): void;
+  /** Ends everything cleanly, in this many milliseconds at most. */
+  stop(graceMs: number): Promise<void>;
 }
 
+/** Kong follows its SIGTERM with a SIGKILL some 20 ms later. */
+const GRACE_MS = 12;
+
 /**
- * Ends the process at once on SIGTERM and SIGINT: Kong follows its SIGTERM with a SIGKILL some 20 ms later, so there is
- * nothing to gain by waiting, and a socket path to give back before that.
+ * Ends the process on SIGTERM and SIGINT, within the moment that Kong leaves for it: long enough to answer the events
+ * under way, and to end connections in the way after which Kong tries again.
  */
 export function stopOnSignals(server: Stoppable, log: Log): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      server.close();
+    process.once(signal, async () => {
+      await server.stop(GRACE_MS);
       log.notice(`${signal}: stopped`);
       process.exit(0);
     });

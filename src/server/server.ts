@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PluginDefinition } from '../plugin/definition.js';
 import type { Commands } from './commands.js';
-import { Connection } from './connection.js';
+import { Connection, drainConnection } from './connection.js';
 import { CommandRefused, describeError } from './errors.js';
 import { type InstanceAuthority, LocalAuthority } from './instance-authority.js';
 import { type Instance, InstanceStore } from './instances.js';
@@ -9,6 +9,8 @@ import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { MsgpackEvents } from './msgpack/events.js';
 import type { EventHost, Outcome, PluginEvent } from './plugin-event.js';
+import { SocketKeeper } from './socket-keeper.js';
+import { assertMayTakeOver } from './socket-owner.js';
 import { BACKLOG, SocketPath } from './socket-path.js';
 import { FairAccept } from './workers/fair-accept.js';
 import { MAX_WORKERS, SOCKET_FD } from './workers/messages.js';
@@ -46,6 +48,7 @@ export class PluginServer implements Commands, EventHost {
   readonly log: Log;
   readonly maxMessageBytes: number;
   private readonly deadlineMs: number;
+  private readonly sweepMs: number;
   private readonly ttlMs: number;
   private readonly socketMode: number;
   private readonly instances: InstanceStore;
@@ -56,7 +59,7 @@ export class PluginServer implements Commands, EventHost {
   private readonly metrics: Metrics | undefined;
   private readonly running = new Set<PluginEvent>();
   private readonly sockets = new Set<Socket>();
-  private listener: { server: Server; path?: SocketPath } | undefined;
+  private listener: { server: Server; path?: SocketPath; keeper?: SocketKeeper } | undefined;
   private sweeper: NodeJS.Timeout | undefined;
   private sweeps = 0;
   /** The clock, as of the last sweep: exact enough for deadlines and idle times, and free. */
@@ -67,6 +70,7 @@ export class PluginServer implements Commands, EventHost {
     this.log = options.log;
     this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     this.deadlineMs = options.eventDeadlineMs ?? DEFAULT_DEADLINE_MS;
+    this.sweepMs = Math.min(SWEEP_MS, this.deadlineMs / 4);
     this.ttlMs = options.instanceTtlMs ?? DEFAULT_TTL_MS;
     this.socketMode = options.socketMode ?? DEFAULT_SOCKET_MODE;
     this.instances = new InstanceStore(options.plugins, options.log);
@@ -95,10 +99,21 @@ export class PluginServer implements Commands, EventHost {
   /** @throws SocketPathError */
   async listen(path: string): Promise<void> {
     const socketPath = new SocketPath(path);
+    await assertMayTakeOver(path);
+    const keeper = new SocketKeeper(socketPath, () => this.listenAnew(socketPath), this.log);
     const server = this.createListener();
     await socketPath.listen(server, this.socketMode);
-    this.listener = { server, path: socketPath };
+    this.listener = { server, path: socketPath, keeper };
+    keeper.start();
     this.startSweeping();
+  }
+
+  private async listenAnew(path: SocketPath): Promise<void> {
+    const server = this.createListener();
+    await path.listen(server, this.socketMode);
+    const before = this.listener;
+    this.listener = { ...before, server };
+    before?.server.close();
   }
 
   /** As a worker: accepts from the socket that the primary holds, once the instances that there are are known. */
@@ -110,13 +125,37 @@ export class PluginServer implements Commands, EventHost {
       server.listen({ fd: SOCKET_FD, backlog: BACKLOG }, resolve);
     });
     this.listener = { server };
+    this.primary?.onSocket((handle) => {
+      const anew = this.createListener();
+      anew.listen(handle, BACKLOG);
+      this.listener?.server.close();
+      this.listener = { server: anew };
+    });
     this.startSweeping();
     this.primary?.ready();
+  }
+
+  /**
+   * Gives the path back if it is still this server's, answers the events under way, and ends each connection in the
+   * way after which Kong sends its next event elsewhere.
+   *
+   * @param graceMs the time after which what is left is cut
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.listener?.keeper?.stop();
+    this.listener?.path?.release();
+    const deadline = performance.now() + graceMs;
+    for (const socket of this.sockets) drainConnection(socket);
+    while (this.sockets.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    this.close();
   }
 
   /** Stops at once: events under way are cut, and the path is removed if it is still this server's. */
   close(): void {
     clearInterval(this.sweeper);
+    this.listener?.keeper?.stop();
     this.listener?.path?.release();
     this.listener?.server.close();
     this.listener = undefined;
@@ -167,7 +206,8 @@ export class PluginServer implements Commands, EventHost {
   }
 
   private startSweeping(): void {
-    this.sweeper = setInterval(() => this.sweep(), Math.min(SWEEP_MS, this.deadlineMs / 4));
+    this.now = Date.now();
+    this.sweeper = setInterval(() => this.sweep(), this.sweepMs);
     this.sweeper.unref();
   }
 
@@ -178,7 +218,12 @@ export class PluginServer implements Commands, EventHost {
   }
 
   private sweep(): void {
+    const before = this.now;
     this.now = Date.now();
+    // What came in while a handler blocked the loop, or the system stopped the process, has not been read yet: that time
+    // is not charged to the events, or those that were answered long ago would be refused.
+    const stoodStill = this.now - before - 2 * this.sweepMs;
+    if (stoodStill > 0) for (const event of this.running) event.startedAt += stoodStill;
     this.fairAccept?.forget(this.sockets.size);
     for (const event of this.running) {
       if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);

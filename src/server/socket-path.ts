@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { PluginServerError } from '../errors.js';
 
@@ -10,7 +10,7 @@ const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 /** The path cannot be listened on. */
 export class SocketPathError extends PluginServerError {
   constructor(
-    code: 'SOCKET_PATH_TOO_LONG' | 'SOCKET_PATH_UNUSABLE',
+    code: 'SOCKET_PATH_TOO_LONG' | 'SOCKET_PATH_UNUSABLE' | 'SOCKET_PATH_IN_USE',
     message: string,
     options?: ErrorOptions,
   ) {
@@ -26,7 +26,7 @@ export class SocketPathError extends PluginServerError {
  * path at that end would take the new server's socket away for good. So it is given up only while it is one's own.
  */
 export class SocketPath {
-  private readonly path: string;
+  readonly path: string;
   private own: { dev: number; ino: number } | undefined;
 
   /** @throws SocketPathError when the path is longer than a socket address holds */
@@ -82,8 +82,13 @@ export class SocketPath {
   isOwn(): boolean {
     const { own } = this;
     if (own === undefined) return false;
-    const now = lstatSync(this.path, { throwIfNoEntry: false });
+    const now = fileAt(this.path);
     return now !== undefined && now.dev === own.dev && now.ino === own.ino;
+  }
+
+  /** True while nothing at all is there. */
+  isMissing(): boolean {
+    return fileAt(this.path) === undefined;
   }
 
   /** Removes the path if it is still one's own. */
@@ -96,7 +101,7 @@ export class SocketPath {
     try {
       return action();
     } catch (cause) {
-      rmSync(this.beside(), { force: true });
+      if (fileAt(this.beside()) !== undefined) rmSync(this.beside(), { force: true });
       throw this.unusable(cause as NodeJS.ErrnoException);
     }
   }
@@ -108,6 +113,17 @@ export class SocketPath {
   private unusable(cause: NodeJS.ErrnoException): SocketPathError {
     const reason = cause.code === undefined ? cause.message : `${cause.code}: ${cause.message}`;
     return new SocketPathError('SOCKET_PATH_UNUSABLE', `cannot listen on ${this.path}: ${reason}`, { cause });
+  }
+}
+
+/** What is at a path; undefined when nothing is, or not even the folder. */
+export function fileAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
   }
 }
 

@@ -40,6 +40,9 @@ export class MsgpackConnection {
   /** Events do not end with a connection: their next Step may come on another one. */
   close(): void {}
 
+  /** The next Step of an event may come on any connection, so all are needed until the last event has ended. */
+  drain(): void {}
+
   private receive(decoded: unknown): void {
     const message = parseMessage(decoded);
     if (message.type === 'notification') return;

@@ -45,6 +45,7 @@ export class ProtobufConnection {
   private busy = false;
   private ended = false;
   private flushing = false;
+  private draining = false;
 
   constructor(socket: Socket, commands: Commands) {
     this.socket = socket;
@@ -63,6 +64,15 @@ export class ProtobufConnection {
     this.ended = true;
     this.event?.lose();
     this.event = undefined;
+  }
+
+  /**
+   * Ends the connection once the command under way, if any, has been answered. By half only: what Kong sends at this
+   * very moment must not be answered with a reset, after which it would not try again.
+   */
+  drain(): void {
+    this.draining = true;
+    this.leaveIfIdle();
   }
 
   sendCall(call: ProtobufCall, args: readonly unknown[]): void {
@@ -234,6 +244,13 @@ export class ProtobufConnection {
     this.flushing = false;
     if (this.writer.length === 0 || this.socket.destroyed) return;
     send(this.socket, this.writer.take());
+    if (this.draining) this.leaveIfIdle();
+  }
+
+  private leaveIfIdle(): void {
+    if (this.busy || this.ended) return;
+    this.ended = true;
+    this.socket.end();
   }
 }
 

@@ -31,6 +31,8 @@ export type FromPrimary =
   | { type: 'drop'; id: number; reason: string }
   | { type: 'step'; ask: number; step: ForwardedStep }
   | { type: 'metrics'; ask: number }
+  /** Comes with the handle of the socket that replaces a removed one. */
+  | { type: 'socket' }
   | { type: 'answer'; ask: number; id?: number; refusal?: string; data?: EventData };
 
 /** The file descriptor under which a worker finds the listening socket. */

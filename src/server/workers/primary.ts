@@ -4,6 +4,8 @@ import { describeError } from '../errors.js';
 import { InstanceIds } from '../instance-ids.js';
 import type { Log } from '../log.js';
 import type { MetricsSnapshot } from '../metrics.js';
+import { SocketKeeper } from '../socket-keeper.js';
+import { assertMayTakeOver } from '../socket-owner.js';
 import { SocketPath } from '../socket-path.js';
 import { Asks } from './asks.js';
 import { type FromPrimary, type FromWorker, type SharedInstance, WORKER_VARIABLE } from './messages.js';
@@ -36,6 +38,7 @@ const EXPIRY_INTERVAL_MS = 30_000;
 export class Primary {
   private readonly options: PrimaryOptions;
   private readonly path: SocketPath;
+  private readonly keeper: SocketKeeper;
   private readonly ids = new InstanceIds();
   private readonly instances = new Map<number, SharedInstance & { usedAt: number }>();
   private readonly workers: (Worker | undefined)[] = [];
@@ -46,25 +49,38 @@ export class Primary {
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.path = new SocketPath(options.socket);
+    this.keeper = new SocketKeeper(this.path, async () => this.bindAnew(), options.log);
   }
 
   /** Resolves when every worker accepts connections. @throws SocketPathError */
   async start(): Promise<void> {
-    this.handle = this.path.bind((beside) => bindHandle(beside), this.options.socketMode);
+    await assertMayTakeOver(this.options.socket);
+    this.handle = this.bind();
     const ready: Promise<void>[] = [];
     for (let index = 0; index < this.options.workers; index++) ready.push(this.startWorker(index));
     await Promise.all(ready);
     this.path.takeOver();
+    this.keeper.start();
     this.expiry = setInterval(() => this.expire(), EXPIRY_INTERVAL_MS);
     this.expiry.unref();
   }
 
-  /** Stops at once: Kong leaves no time for more. */
-  close(): void {
+  /**
+   * Gives the path back if it is still this server's, and has the workers stop as a server on its own does.
+   *
+   * @param graceMs the time after which the workers are killed
+   */
+  async stop(graceMs: number): Promise<void> {
     this.stopped = true;
     clearInterval(this.expiry);
+    this.keeper.stop();
     this.path.release();
-    for (const worker of this.workers) worker?.process.kill('SIGKILL');
+    const deadline = performance.now() + graceMs;
+    for (const worker of this.running()) worker.process.kill('SIGTERM');
+    while (this.running().length > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    for (const worker of this.running()) worker.process.kill('SIGKILL');
     this.handle?.close();
   }
 
@@ -75,6 +91,22 @@ export class Primary {
       ),
     );
     return answers.flatMap((answer) => (answer?.metrics === undefined ? [] : [answer.metrics]));
+  }
+
+  private bind(): BoundHandle {
+    return this.path.bind((beside) => bindHandle(beside), this.options.socketMode);
+  }
+
+  /** For a socket whose file was removed: the workers listen on another one from now on. */
+  private async bindAnew(): Promise<void> {
+    const before = this.handle;
+    const handle = this.bind();
+    this.path.takeOver();
+    this.handle = handle;
+    for (const { process: child } of this.running()) {
+      if (child.connected) child.send({ type: 'socket' } satisfies FromPrimary, handle as never, () => {});
+    }
+    before?.close();
   }
 
   private startWorker(index: number): Promise<void> {
@@ -138,7 +170,7 @@ export class Primary {
     name: string;
     configText: string;
   }): Promise<{ id?: number; refusal?: string }> {
-    const id = this.ids.next() ?? (await this.ids.take());
+    const id = await this.ids.free((taken) => this.instances.has(taken));
     const instance = { id, name: start.name, configText: start.configText };
     this.instances.set(id, { ...instance, usedAt: Date.now() });
     const answers = await Promise.allSettled(

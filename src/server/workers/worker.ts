@@ -28,6 +28,7 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
   private readonly metrics: Metrics | undefined;
   private readonly asks = new Asks<Answer>();
   private reportedAt = Date.now();
+  private listen: ((handle: unknown) => void) | undefined;
 
   constructor(store: InstanceStore, events: MsgpackEvents, metrics: Metrics | undefined) {
     this.store = store;
@@ -40,7 +41,11 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
     // A primary that is gone leaves nobody who would start workers again, or stop them.
     process.once('disconnect', () => process.exit(1));
     return new Promise((resolve) => {
-      process.on('message', (message: FromPrimary) => {
+      process.on('message', (message: FromPrimary, handle: unknown) => {
+        if (message.type === 'socket') {
+          this.listen?.(handle);
+          return;
+        }
         if (message.type !== 'serve') {
           void this.receive(message);
           return;
@@ -49,6 +54,11 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
         resolve();
       });
     });
+  }
+
+  /** Calls back with a socket to listen on instead of the one before, whose file was removed. */
+  onSocket(listen: (handle: unknown) => void): void {
+    this.listen = listen;
   }
 
   /** Tells the primary that connections are accepted. */

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Postgres } from '../../src/dev/postgres.js';
+import { pluginCatalog } from '../../src/gateway/config/catalog.js';
+import { parseDeclarativeConfig } from '../../src/gateway/config/parse.js';
+import { createGateway } from '../../src/gateway/gateway.js';
+import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
+import type { PluginDefinition } from '../../src/plugin/definition.js';
+import { pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
+import { startPostgres } from '../support/postgres.js';
+import { Supervised, type SupervisedOptions } from '../support/supervised.js';
+import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
+
+/** Customers c0, c1, … with keys k0, k1, … */
+const CUSTOMERS = 40;
+const CLIENTS = 4;
+/** What kong.yml has, too: over MsgPack:1 Kong goes on without a plugin that fails. */
+const GUARD = 'if not kong.ctx.shared.customer_verified then return kong.response.exit(503, "no mark") end';
+
+/** Good requests of different customers; forged ones carry a signature with a guessed key. */
+export const signedHeaders: MakeHeaders = (kind, number) =>
+  Object.fromEntries(
+    kind === 'good'
+      ? signed(`c${number % CUSTOMERS}`, `k${number % CUSTOMERS}`)
+      : signed(`c${number % CUSTOMERS}`, 'guessed'),
+  );
+
+/** A PostgreSQL with the customers in it. */
+export async function startCustomers(): Promise<Postgres> {
+  const postgres = await startPostgres();
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  try {
+    await client.query(
+      `insert into customer (certificate, authentication)
+       select 'c' || n, jsonb_build_object('client_key', 'k' || n) from generate_series(0, $1 - 1) n`,
+      [CUSTOMERS],
+    );
+  } finally {
+    await client.end();
+  }
+  return postgres;
+}
+
+export interface FaultRigOptions extends SupervisedOptions {
+  /** Of the plugin server's command line. */
+  readonly args?: readonly string[];
+  /** Where the plugins are, beside customer-verification those of `extra`. Default: the bundled ones. */
+  readonly directory?: string;
+  /** Plugins of `directory` with their routes. */
+  readonly extra?: { readonly plugin: PluginDefinition; readonly routes: Record<string, object> };
+  /** Of customer-verification. */
+  readonly config?: Record<string, unknown>;
+  readonly headers?: MakeHeaders;
+  /** Sees every request that the upstream gets. */
+  readonly onUpstream?: (headers: http.IncomingHttpHeaders) => void;
+}
+
+/**
+ * A plugin server that is started again when it ends, two gateways in front of one upstream (one over ProtoBuf:1, one
+ * over MsgPack:1 with the guard), and clients that never stop asking.
+ */
+export class FaultRig {
+  readonly folder = mkdtempSync(join(tmpdir(), 'kts-faults-'));
+  readonly socketPath = join(this.folder, 'p.sock');
+  /** Requests that reached the upstream, by kind. */
+  readonly reached: Record<string, number> = { good: 0, forged: 0 };
+  /** The gateways. */
+  readonly targets: Target[] = [];
+  server!: Supervised;
+  load!: Load;
+  private readonly closers: (() => unknown)[] = [];
+
+  static async start(options: FaultRigOptions = {}): Promise<FaultRig> {
+    const rig = new FaultRig();
+    try {
+      await rig.open(options);
+      return rig;
+    } catch (error) {
+      await rig.stop();
+      throw error;
+    }
+  }
+
+  private async open(options: FaultRigOptions): Promise<void> {
+    this.closers.push(() => rmSync(this.folder, { recursive: true, force: true }));
+    const plugins =
+      options.directory === undefined ? ['--plugin', 'customer-verification'] : ['-d', options.directory];
+    const args = [...plugins, '--socket', this.socketPath, ...(options.args ?? [])];
+    this.server = new Supervised(args, options);
+    this.closers.push(() => this.server.stop());
+    const upstream = await this.startUpstream(options.onUpstream);
+    await this.server.serving();
+    for (const protocol of ['protobuf', 'msgpack'] as const) {
+      this.targets.push({ name: protocol, port: await this.startGateway(protocol, upstream, options) });
+    }
+    this.load = new Load(this.targets, options.headers ?? signedHeaders, CLIENTS);
+    this.closers.push(() => this.load.stop());
+    await this.load.recovered(performance.now());
+  }
+
+  /**
+   * Ends the load and looks at all of it: nothing forged may have reached the upstream, and from `healedAt` on nothing
+   * good may have been refused.
+   */
+  async settle(healedAt: number): Promise<void> {
+    await this.load.progress(60);
+    await this.load.stop();
+    assert.equal(this.reached.forged, 0, 'forged requests at the upstream');
+    assert.deepEqual(this.load.letThrough, []);
+    assert.deepEqual(this.load.wrong(healedAt), [], this.load.summary(healedAt));
+    assert.ok((this.reached.good as number) > 0);
+  }
+
+  async stop(): Promise<void> {
+    for (const close of this.closers.splice(0).reverse()) await close();
+  }
+
+  private async startUpstream(onUpstream: FaultRigOptions['onUpstream']): Promise<number> {
+    const upstream = http.createServer((request, response) => {
+      const kind = String(request.headers[KIND_HEADER]);
+      this.reached[kind] = (this.reached[kind] ?? 0) + 1;
+      onUpstream?.(request.headers);
+      response.end('upstream');
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+    this.closers.push(() => {
+      upstream.closeAllConnections();
+      upstream.close();
+    });
+    return (upstream.address() as AddressInfo).port;
+  }
+
+  private async startGateway(
+    protocol: 'protobuf' | 'msgpack',
+    upstreamPort: number,
+    { config = {}, extra }: FaultRigOptions,
+  ): Promise<number> {
+    const plugins = [pluginDefinition(), ...(extra ? [extra.plugin] : [])];
+    const guard = { name: 'post-function', config: { access: [GUARD] } };
+    const declarative = {
+      _format_version: '3.0',
+      services: [
+        {
+          name: 'upstream',
+          url: `http://127.0.0.1:${upstreamPort}`,
+          routes: [
+            { name: 'all', paths: ['/'], plugins: [{ name: 'customer-verification', config }] },
+            ...Object.entries(extra?.routes ?? {}).map(([path, pluginConfig], n) => ({
+              name: `extra-${n}`,
+              paths: [path],
+              plugins: [{ name: extra?.plugin.name, config: pluginConfig }],
+            })),
+          ],
+        },
+      ],
+      plugins: protocol === 'msgpack' ? [guard] : [],
+    };
+    const parsed = parseDeclarativeConfig(JSON.stringify(declarative), 'faults', pluginCatalog(plugins));
+    assert.deepEqual(parsed.problems, []);
+    const caller = createPluginCaller(protocol, { socketPath: this.socketPath });
+    const gateway = await createGateway({ config: parsed.config, plugins, caller, log: () => {}, port: 0 });
+    this.closers.push(
+      () => caller.close(),
+      () => gateway.close(),
+    );
+    return (await gateway.listen()).port;
+  }
+}
