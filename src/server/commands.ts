@@ -10,6 +10,12 @@ export interface Commands {
   readonly host: EventHost;
   /** Largest frame or message accepted. */
   readonly maxMessageBytes: number;
+  /**
+   * Whether events are to be sent elsewhere: another server has the socket's path by now, or this one ends. Over
+   * ProtoBuf:1 they are refused, each by closing its connection, and Kong comes to the successor by its retries. To
+   * close connections that Kong believes idle would cost requests: it may be writing to one of them.
+   */
+  readonly leaving: boolean;
 
   /** The instance, marked as used; undefined when there is none. */
   findInstance(id: number): Instance | undefined;

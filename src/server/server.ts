@@ -47,6 +47,7 @@ export class PluginServer implements Commands, EventHost {
   readonly plugins: readonly PluginDefinition[];
   readonly log: Log;
   readonly maxMessageBytes: number;
+  leaving = false;
   private readonly deadlineMs: number;
   private readonly sweepMs: number;
   private readonly ttlMs: number;
@@ -100,7 +101,8 @@ export class PluginServer implements Commands, EventHost {
   async listen(path: string): Promise<void> {
     const socketPath = new SocketPath(path);
     await assertMayTakeOver(path);
-    const keeper = new SocketKeeper(socketPath, () => this.listenAnew(socketPath), this.log);
+    const actions = { bindAnew: () => this.listenAnew(socketPath), superseded: () => this.leave() };
+    const keeper = new SocketKeeper(socketPath, actions, this.log);
     const server = this.createListener();
     await socketPath.listen(server, this.socketMode);
     this.listener = { server, path: socketPath, keeper };
@@ -125,31 +127,45 @@ export class PluginServer implements Commands, EventHost {
       server.listen({ fd: SOCKET_FD, backlog: BACKLOG }, resolve);
     });
     this.listener = { server };
-    this.primary?.onSocket((handle) => {
-      const anew = this.createListener();
-      anew.listen(handle, BACKLOG);
-      this.listener?.server.close();
-      this.listener = { server: anew };
+    this.primary?.onSocketChange({
+      bound: (handle) => {
+        const anew = this.createListener();
+        anew.listen(handle, BACKLOG);
+        this.listener?.server.close();
+        this.listener = { server: anew };
+      },
+      superseded: () => this.leave(),
     });
     this.startSweeping();
     this.primary?.ready();
   }
 
+  /** From now on Kong is sent elsewhere with each event that it brings; those under way are answered. */
+  leave(): void {
+    this.leaving = true;
+  }
+
   /**
-   * Gives the path back if it is still this server's, answers the events under way, and ends each connection in the
-   * way after which Kong sends its next event elsewhere.
+   * Gives the path back if it is still this server's, leaves, and in the end closes the connections that nobody has
+   * used meanwhile.
    *
    * @param graceMs the time after which what is left is cut
    */
   async stop(graceMs: number): Promise<void> {
     this.listener?.keeper?.stop();
     this.listener?.path?.release();
-    const deadline = performance.now() + graceMs;
+    const startedAt = performance.now();
+    this.leave();
+    await this.connectionsGone(startedAt + (graceMs * 2) / 3);
     for (const socket of this.sockets) drainConnection(socket);
+    await this.connectionsGone(startedAt + graceMs);
+    this.close();
+  }
+
+  private async connectionsGone(deadline: number): Promise<void> {
     while (this.sockets.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    this.close();
   }
 
   /** Stops at once: events under way are cut, and the path is removed if it is still this server's. */

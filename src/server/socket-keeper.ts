@@ -2,9 +2,19 @@ import { describeError } from './errors.js';
 import type { Log } from './log.js';
 import type { SocketPath } from './socket-path.js';
 
-const CHECK_MS = 500;
+const CHECK_MS = 100;
+
+/** What becomes of a socket whose path changes. */
+export interface SocketKeeperActions {
+  /** Makes the socket and puts it in its place. */
+  bindAnew(): Promise<void>;
+  /** Told once that the path leads to another server's socket. */
+  superseded(): void;
+}
 
 /**
+ * Watches the path of the socket.
+ *
  * Has the socket made anew when somebody has removed its file: a server whose path is gone goes on serving the
  * connections that it has, and Kong cannot open another one until it is restarted.
  *
@@ -12,17 +22,16 @@ const CHECK_MS = 500;
  */
 export class SocketKeeper {
   private readonly path: SocketPath;
-  private readonly bindAnew: () => Promise<void>;
+  private readonly actions: SocketKeeperActions;
   private readonly log: Log;
   private timer: NodeJS.Timeout | undefined;
   private wasMissing = false;
   private busy = false;
   private failed = false;
 
-  /** @param bindAnew makes the socket and puts it in its place */
-  constructor(path: SocketPath, bindAnew: () => Promise<void>, log: Log) {
+  constructor(path: SocketPath, actions: SocketKeeperActions, log: Log) {
     this.path = path;
-    this.bindAnew = bindAnew;
+    this.actions = actions;
     this.log = log;
   }
 
@@ -37,6 +46,12 @@ export class SocketKeeper {
 
   private async check(): Promise<void> {
     if (this.busy) return;
+    if (this.path.isTaken()) {
+      this.stop();
+      this.log.notice(`another server has taken over the socket ${this.path.path}`);
+      this.actions.superseded();
+      return;
+    }
     // Servers that remove a path before they bind it leave it missing for a moment.
     const missing = this.path.isMissing();
     if (!missing || !this.wasMissing) {
@@ -45,7 +60,7 @@ export class SocketKeeper {
     }
     this.busy = true;
     try {
-      await this.bindAnew();
+      await this.actions.bindAnew();
       this.log.error(`the socket ${this.path.path} had been removed and was made anew`);
       this.wasMissing = false;
       this.failed = false;

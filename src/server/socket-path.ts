@@ -91,6 +91,11 @@ export class SocketPath {
     return fileAt(this.path) === undefined;
   }
 
+  /** True when another socket was put there. */
+  isTaken(): boolean {
+    return !this.isOwn() && fileAt(this.path)?.isSocket() === true;
+  }
+
   /** Removes the path if it is still one's own. */
   release(): void {
     if (this.isOwn()) removeIfThere(this.path);

@@ -72,6 +72,8 @@ export class FaultRig {
   readonly reached: Record<string, number> = { good: 0, forged: 0 };
   /** The gateways. */
   readonly targets: Target[] = [];
+  /** What the gateways' error logs say. */
+  readonly errors: string[] = [];
   server!: Supervised;
   load!: Load;
   private readonly closers: (() => unknown)[] = [];
@@ -163,8 +165,11 @@ export class FaultRig {
     };
     const parsed = parseDeclarativeConfig(JSON.stringify(declarative), 'faults', pluginCatalog(plugins));
     assert.deepEqual(parsed.problems, []);
-    const caller = createPluginCaller(protocol, { socketPath: this.socketPath });
-    const gateway = await createGateway({ config: parsed.config, plugins, caller, log: () => {}, port: 0 });
+    const log = (level: string, line: string) => {
+      if (level === 'error') this.errors.push(`${protocol}: ${line}`);
+    };
+    const caller = createPluginCaller(protocol, { socketPath: this.socketPath, log });
+    const gateway = await createGateway({ config: parsed.config, plugins, caller, log, port: 0 });
     this.closers.push(
       () => caller.close(),
       () => gateway.close(),

@@ -24,6 +24,7 @@ export class Supervised {
   output = '';
   private readonly args: readonly string[];
   private readonly options: SupervisedOptions;
+  private reloads = 0;
   private startedAt = 0;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -43,15 +44,35 @@ export class Supervised {
 
   /** Waits until this many servers have said that they serve. */
   async serving(times = 1): Promise<void> {
-    while ((this.output.match(/server started at path/g) ?? []).length < times) {
-      if (this.stopped) throw new Error(`stopped before it served:\n${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await this.said(/server started at path/g, times);
   }
 
   /** The ids of its worker processes. */
   workers(): number[] {
     return childrenOf(this.pid).filter((pid) => describeProcess(pid)?.command.includes(CLI));
+  }
+
+  /**
+   * What `kong reload` does: starts another server on the same path, and ends the old one some time after that has
+   * taken over, giving it 20 ms to stop.
+   */
+  async reload(): Promise<void> {
+    const old = this.child;
+    this.child = this.launch();
+    await this.serving(this.starts);
+    await this.said(/another server has taken over the socket/g, ++this.reloads);
+    const ended = once(old, 'exit');
+    old.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    old.kill('SIGKILL');
+    await ended;
+  }
+
+  private async said(pattern: RegExp, times: number): Promise<void> {
+    while ((this.output.match(pattern) ?? []).length < times) {
+      if (this.stopped) throw new Error(`stopped without saying ${pattern}:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   async stop(): Promise<void> {
@@ -84,7 +105,7 @@ export class Supervised {
       });
     }
     child.once('exit', () => {
-      if (this.stopped) return;
+      if (this.stopped || this.child !== child) return;
       const wait = Math.max(0, this.startedAt + RESTART_INTERVAL_MS - Date.now());
       this.timer = setTimeout(() => {
         if (!this.stopped) this.child = this.launch();

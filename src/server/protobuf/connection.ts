@@ -68,7 +68,7 @@ export class ProtobufConnection {
 
   /**
    * Ends the connection once the command under way, if any, has been answered. By half only: what Kong sends at this
-   * very moment must not be answered with a reset, after which it would not try again.
+   * very moment must not be answered with a reset, after which it would not even try again.
    */
   drain(): void {
     this.draining = true;
@@ -182,6 +182,10 @@ export class ProtobufConnection {
     const instance = this.commands.findInstance(id);
     if (instance === undefined) {
       this.refuse(`no plugin instance #${id}`);
+      return;
+    }
+    if (this.commands.leaving) {
+      this.refuse('this server is about to end');
       return;
     }
     const event = new ProtobufEvent(this, sequence, instance, phase, this.commands.host);

@@ -33,6 +33,7 @@ export type FromPrimary =
   | { type: 'metrics'; ask: number }
   /** Comes with the handle of the socket that replaces a removed one. */
   | { type: 'socket' }
+  | { type: 'superseded' }
   | { type: 'answer'; ask: number; id?: number; refusal?: string; data?: EventData };
 
 /** The file descriptor under which a worker finds the listening socket. */

@@ -49,7 +49,11 @@ export class Primary {
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.path = new SocketPath(options.socket);
-    this.keeper = new SocketKeeper(this.path, async () => this.bindAnew(), options.log);
+    const superseded = () => {
+      for (const worker of this.running()) this.tell(worker, { type: 'superseded' });
+    };
+    const actions = { bindAnew: async () => this.bindAnew(), superseded };
+    this.keeper = new SocketKeeper(this.path, actions, options.log);
   }
 
   /** Resolves when every worker accepts connections. @throws SocketPathError */

@@ -21,6 +21,14 @@ export function workerIndex(): number | undefined {
   return text === undefined || process.send === undefined ? undefined : Number(text);
 }
 
+/** What a worker is told of the socket. */
+export interface SocketChange {
+  /** There is another one to listen on: the file of the one before was removed. */
+  bound(handle: unknown): void;
+  /** Its path belongs to another server by now. */
+  superseded(): void;
+}
+
 /** A worker's line to its primary: which instances there are is decided there. */
 export class PrimaryLine implements InstanceAuthority, StepForwarder {
   private readonly store: InstanceStore;
@@ -28,7 +36,7 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
   private readonly metrics: Metrics | undefined;
   private readonly asks = new Asks<Answer>();
   private reportedAt = Date.now();
-  private listen: ((handle: unknown) => void) | undefined;
+  private socketChange: SocketChange | undefined;
 
   constructor(store: InstanceStore, events: MsgpackEvents, metrics: Metrics | undefined) {
     this.store = store;
@@ -43,7 +51,7 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
     return new Promise((resolve) => {
       process.on('message', (message: FromPrimary, handle: unknown) => {
         if (message.type === 'socket') {
-          this.listen?.(handle);
+          this.socketChange?.bound(handle);
           return;
         }
         if (message.type !== 'serve') {
@@ -56,9 +64,8 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
     });
   }
 
-  /** Calls back with a socket to listen on instead of the one before, whose file was removed. */
-  onSocket(listen: (handle: unknown) => void): void {
-    this.listen = listen;
+  onSocketChange(change: SocketChange): void {
+    this.socketChange = change;
   }
 
   /** Tells the primary that connections are accepted. */
@@ -106,6 +113,9 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
         tell({ type: 'answer', ask: message.ask, ...(refusal === undefined ? {} : { refusal }) });
         return;
       }
+      case 'superseded':
+        this.socketChange?.superseded();
+        return;
       case 'drop':
         this.store.close(message.id, message.reason);
         return;
