@@ -1,6 +1,13 @@
 import { InstanceIds } from './instance-ids.js';
 import type { Instance, InstanceStore } from './instances.js';
 
+const MOST_EXPIRY_MS = 30_000;
+
+/** How often idle instances are looked for, so that none lives much longer than its time to live. Milliseconds. */
+export function expiryIntervalMs(ttlMs: number): number {
+  return Math.min(MOST_EXPIRY_MS, ttlMs / 4);
+}
+
 /** Who decides which instances there are: this process alone, or the primary that it is a worker of. */
 export interface InstanceAuthority {
   /** @throws CommandRefused `START_REFUSED` */

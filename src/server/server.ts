@@ -3,7 +3,7 @@ import type { PluginDefinition } from '../plugin/definition.js';
 import type { Commands } from './commands.js';
 import { Connection, drainConnection } from './connection.js';
 import { CommandRefused, describeError } from './errors.js';
-import { type InstanceAuthority, LocalAuthority } from './instance-authority.js';
+import { expiryIntervalMs, type InstanceAuthority, LocalAuthority } from './instance-authority.js';
 import { type Instance, InstanceStore } from './instances.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -40,7 +40,6 @@ const DEFAULT_SOCKET_MODE = 0o600;
 /** How much longer than its deadline Kong may take for the calls of an event over MsgPack:1. */
 const STEP_GRACE_MS = 60_000;
 const SWEEP_MS = 500;
-const EXPIRY_SWEEPS = 60;
 
 /** A plugin server in this process: plugins, their instances, and the connections of Kong's workers. */
 export class PluginServer implements Commands, EventHost {
@@ -62,7 +61,7 @@ export class PluginServer implements Commands, EventHost {
   private readonly sockets = new Set<Socket>();
   private listener: { server: Server; path?: SocketPath; keeper?: SocketKeeper } | undefined;
   private sweeper: NodeJS.Timeout | undefined;
-  private sweeps = 0;
+  private expiredAt = Date.now();
   /** The clock, as of the last sweep: exact enough for deadlines and idle times, and free. */
   private now = Date.now();
 
@@ -245,6 +244,9 @@ export class PluginServer implements Commands, EventHost {
       if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);
     }
     this.msgpackEvents.expire(this.now - this.deadlineMs - STEP_GRACE_MS);
-    if (++this.sweeps % EXPIRY_SWEEPS === 0) this.authority.expire(this.now - this.ttlMs);
+    if (this.now - this.expiredAt >= expiryIntervalMs(this.ttlMs)) {
+      this.expiredAt = this.now;
+      this.authority.expire(this.now - this.ttlMs);
+    }
   }
 }

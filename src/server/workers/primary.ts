@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import * as net from 'node:net';
 import { describeError } from '../errors.js';
+import { expiryIntervalMs } from '../instance-authority.js';
 import { InstanceIds } from '../instance-ids.js';
 import type { Log } from '../log.js';
 import type { MetricsSnapshot } from '../metrics.js';
@@ -29,7 +30,6 @@ interface Worker {
 
 /** A worker that dies at once is not started again at once, or a broken plugin would keep a core busy. */
 const RESTART_INTERVAL_MS = 1000;
-const EXPIRY_INTERVAL_MS = 30_000;
 
 /**
  * Owns the listening socket and the list of instances, and keeps the workers running. It reads no byte of Kong's: the
@@ -65,7 +65,7 @@ export class Primary {
     await Promise.all(ready);
     this.path.takeOver();
     this.keeper.start();
-    this.expiry = setInterval(() => this.expire(), EXPIRY_INTERVAL_MS);
+    this.expiry = setInterval(() => this.expire(), expiryIntervalMs(this.options.instanceTtlMs));
     this.expiry.unref();
   }
 
