@@ -29,7 +29,7 @@ const PATIENCE_MS = 60_000;
 
 /** Clients that go on sending good and forged requests in turn, whatever comes back. */
 export class Load {
-  readonly answers: Answer[] = [];
+  answers: Answer[] = [];
   private readonly running: Promise<void>[] = [];
   private readonly agent = new http.Agent({ keepAlive: true });
   private readonly targets: readonly Target[];
@@ -94,6 +94,11 @@ export class Load {
       slowest = Math.max(slowest, (lastOnes()[0] as Answer).at - since);
     }
     return slowest;
+  }
+
+  /** Drops the answers so far, so that a long run does not fill the memory with them. */
+  forget(): void {
+    this.answers = [];
   }
 
   /** Lets every client finish the request it has under way. */

@@ -57,6 +57,8 @@ export interface FaultRigOptions extends SupervisedOptions {
   /** Of customer-verification. */
   readonly config?: Record<string, unknown>;
   readonly headers?: MakeHeaders;
+  /** Clients for each gateway. */
+  readonly clients?: number;
   /** Sees every request that the upstream gets. */
   readonly onUpstream?: (headers: http.IncomingHttpHeaders) => void;
 }
@@ -101,7 +103,7 @@ export class FaultRig {
     for (const protocol of ['protobuf', 'msgpack'] as const) {
       this.targets.push({ name: protocol, port: await this.startGateway(protocol, upstream, options) });
     }
-    this.load = new Load(this.targets, options.headers ?? signedHeaders, CLIENTS);
+    this.load = new Load(this.targets, options.headers ?? signedHeaders, options.clients ?? CLIENTS);
     this.closers.push(() => this.load.stop());
     await this.load.recovered(performance.now());
   }
