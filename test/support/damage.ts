@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { ProtocolError } from '../../src/protocol/errors.js';
 
+// A counterexample of many parts could be made smaller for minutes; nobody waits that long for a failing test.
+fc.configureGlobal({ interruptAfterTimeLimit: 10_000 });
+
 /** One way to spoil bytes; `at` is a fraction, so that it fits bytes of any length. */
 interface Damage {
   readonly at: number;

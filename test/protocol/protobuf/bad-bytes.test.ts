@@ -59,8 +59,7 @@ test('a known field with the wrong wire type is skipped; groups and wire types 6
       });
       assert.equal(taken.length, isKnown(type, number) ? 1 : 0, `field ${number} of ${type}: ${taken}`);
       for (const wireType of [3, 4, 6, 7]) {
-        const bytes = Buffer.concat([varint(number * 8 + wireType), seed]);
-        assert.equal(refusal(type, bytes), 'MALFORMED_MESSAGE');
+        assert.equal(refusal(type, varint(number * 8 + wireType)), 'MALFORMED_MESSAGE');
       }
     }
   }
@@ -99,9 +98,9 @@ test('lengths beyond the message are refused, wherever they stand, and nothing i
 test('a message that is cut off is refused, unless the cut is behind a field', () => {
   let refused = 0;
   fc.assert(
-    fc.property(anyMessage, fraction, ({ type, content }, at) => {
+    fc.property(anyMessage, unknownFields, fraction, ({ type, content }, others, at) => {
       if (type === 'Empty') return;
-      const whole = encodeMessage(type, content);
+      const whole = sprinkle(type, encodeMessage(type, content), others);
       const length = Math.floor(at * whole.length);
       const read = outcome(() => decodeMessage(type, whole.subarray(0, length)));
       if (fieldEnds(whole).has(length)) assert.ok('result' in read);
@@ -197,7 +196,7 @@ const HOLDERS: readonly (readonly [MessageName, (bytes: Buffer) => Buffer])[] = 
 ];
 
 test('values in values: 64 levels are read and written, thousands are refused and cost no stack', () => {
-  const depths = fc.oneof(levels(MAX_VALUE_DEPTH - 2, MAX_VALUE_DEPTH + 2), levels(1000, 20_000));
+  const depths = fc.oneof(levels(MAX_VALUE_DEPTH - 2, MAX_VALUE_DEPTH + 2), levels(1000, 6000));
   let fit = 0;
   fc.assert(
     fc.property(depths, fc.constantFrom(...HOLDERS), (containers, [type, wrap]) => {
@@ -214,7 +213,7 @@ test('values in values: 64 levels are read and written, thousands are refused an
       assert.deepEqual(decodeMessage('Value', written.result), content);
       if (type === 'Value') assert.deepEqual(read.result, content);
     }),
-    { numRuns: 60 },
+    { numRuns: 50 },
   );
   assert.ok(fit > 0, 'none was within the limit');
 });

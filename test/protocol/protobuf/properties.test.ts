@@ -9,7 +9,7 @@ import { decodeMessage, encodeMessage } from '../../../src/protocol/protobuf/mes
 import { FIELDS } from '../../../src/protocol/protobuf/schema.js';
 import { Writer } from '../../../src/protocol/protobuf/writer.js';
 import { anyBytes, manyBytes, pieceSizes, pieces } from '../../support/damage.js';
-import { ALL_TYPES, contents, value } from './arbitraries.js';
+import { ALL_TYPES, contents, latin, value } from './arbitraries.js';
 import { part, sprinkle, unknownFields } from './wire.js';
 
 function encoded(write: (writer: Writer) => void): Buffer {
@@ -63,21 +63,32 @@ test('text is read as UTF-8 where it is, else one character per byte: in message
   );
 });
 
+const NOTHING = Buffer.alloc(0);
+
 test('the short ways to read and write say what the long ones say', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.integer(), fc.option(value), (text, int, any) => {
-      assert.equal(readText(encodeMessage('String', { v: text })), text);
-      assert.deepEqual(
-        encoded((writer) => writeInt(writer, int)),
-        encodeMessage('Int', { v: int }),
-      );
-      for (const pair of [{ k: text, v: any }, { k: text }]) {
+    fc.property(
+      fc.oneof(latin, fc.string({ unit: 'binary' })),
+      fc.integer(),
+      fc.option(value),
+      (text, int, any) => {
         assert.deepEqual(
-          encoded((writer) => writePair(writer, pair.k, pair.v)),
-          encodeMessage('KV', pair),
+          encodeMessage('String', { v: text }),
+          text === '' ? NOTHING : part(1, Buffer.from(text)),
         );
-      }
-    }),
+        assert.equal(readText(encodeMessage('String', { v: text })), text);
+        assert.deepEqual(
+          encoded((writer) => writeInt(writer, int)),
+          encodeMessage('Int', { v: int }),
+        );
+        for (const pair of [{ k: text, v: any }, { k: text }]) {
+          assert.deepEqual(
+            encoded((writer) => writePair(writer, pair.k, pair.v)),
+            encodeMessage('KV', pair),
+          );
+        }
+      },
+    ),
     { numRuns: 200 },
   );
 });

@@ -85,7 +85,8 @@ function* fieldsOf(bytes: Buffer): Generator<{ number: number; raw: Buffer; body
     let value = 0;
     let shift = 1;
     for (;;) {
-      const byte = bytes[at++] as number;
+      const byte = bytes[at++];
+      if (byte === undefined) throw new Error(`not what a message looks like: ${bytes.toString('hex')}`);
       value += (byte & 0x7f) * shift;
       shift *= 128;
       if (byte < 0x80) return value;
@@ -97,6 +98,7 @@ function* fieldsOf(bytes: Buffer): Generator<{ number: number; raw: Buffer; body
     const number = Math.floor(tag / 8);
     if (tag % 8 === WIRE_TYPES.VARINT) next();
     else if (tag % 8 === WIRE_TYPES.FIXED64) at += 8;
+    else if (tag % 8 === WIRE_TYPES.FIXED32) at += 4;
     else {
       const length = next();
       at += length;
