@@ -49,7 +49,7 @@ describe('a flood of', () => {
       const heap = (await peer.start('heap')) as number;
       const heapUsed = async () => {
         const { calls } = await peer.event(heap);
-        return Number((calls[0]?.args as { v: string }).v);
+        return Number((calls[0]?.args as { v: string } | undefined)?.v);
       };
 
       let logged = 0;
