@@ -1,67 +1,27 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { parseConfig } from '../../../../plugins/customer-verification/config.js';
 import { ReplayStoreError } from '../../../../plugins/customer-verification/errors.js';
 import { openReplayStore } from '../../../../plugins/customer-verification/replay/open-store.js';
 import { RedisReplayStore } from '../../../../plugins/customer-verification/replay/redis-store.js';
+import { RedisServer, redisLeftOut } from '../../../support/redis.js';
 import { eventually } from '../rig.js';
 
 const SKEW_MS = 30_000;
 
-function redisInstalled(): boolean {
-  try {
-    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const leftOut = redisInstalled() ? false : 'left out: redis-server is not installed';
-
-describe('RedisReplayStore', { skip: leftOut }, () => {
-  let folder: string;
-  let redis: ChildProcess;
-  let port: number;
-  let url: string;
+describe('RedisReplayStore', { skip: redisLeftOut }, () => {
+  let redis: RedisServer;
   const stores: RedisReplayStore[] = [];
 
-  const open = (at = url) => {
-    const store = new RedisReplayStore(at);
+  const open = () => {
+    const store = new RedisReplayStore(redis.url);
     store.retain(SKEW_MS);
     stores.push(store);
     return store;
   };
-  async function startRedis(): Promise<void> {
-    redis = spawn(
-      'redis-server',
-      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    let output = '';
-    await new Promise<void>((resolve, reject) => {
-      redis.stdout?.on('data', (chunk) => {
-        output += chunk;
-        if (output.includes('Ready to accept connections')) resolve();
-      });
-      redis.once('exit', () => reject(new Error(`redis-server did not start:\n${output}`)));
-    });
-  }
-  async function stopRedis(): Promise<void> {
-    if (redis.exitCode !== null || redis.signalCode !== null) return;
-    redis.kill('SIGCONT');
-    redis.kill('SIGKILL');
-    await once(redis, 'exit');
-  }
   const refused = (store: RedisReplayStore, mark: string) =>
     assert.rejects(store.claim(mark, Date.now()), (error) => error instanceof ReplayStoreError);
   const works = (store: RedisReplayStore) => () => {
@@ -70,19 +30,11 @@ describe('RedisReplayStore', { skip: leftOut }, () => {
   };
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'redis-'));
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    port = (probe.address() as { port: number }).port;
-    probe.close();
-    await once(probe, 'close');
-    url = `redis://127.0.0.1:${port}`;
-    await startRedis();
+    redis = await RedisServer.create();
   });
   after(async () => {
     for (const store of stores) store.close();
-    await stopRedis();
-    await rm(folder, { recursive: true, force: true });
+    await redis.dispose();
   });
 
   it('takes a signature once, whichever of two gateways sees it first', async () => {
@@ -98,7 +50,7 @@ describe('RedisReplayStore', { skip: leftOut }, () => {
 
   it('lets Redis forget a signature when it is no longer good', async () => {
     const store = open();
-    const client = new Redis(url);
+    const client = new Redis(redis.url);
     for (const [mark, offset] of [
       ['past', -20_000],
       ['present', 0],
@@ -115,7 +67,7 @@ describe('RedisReplayStore', { skip: leftOut }, () => {
   it('refuses while Redis is down, at once, and is back by itself', async () => {
     const store = open();
     await eventually('connected', 10_000, works(store));
-    await stopRedis();
+    await redis.stop();
     await eventually('the loss is noticed', 2000, () =>
       store.claim('x', Date.now()).then(
         () => false,
@@ -125,18 +77,18 @@ describe('RedisReplayStore', { skip: leftOut }, () => {
     const startedAt = performance.now();
     await Promise.all(Array.from({ length: 100 }, (_, i) => refused(store, `down ${i}`)));
     assert.ok(performance.now() - startedAt < 1000);
-    await startRedis();
+    await redis.start();
     await eventually('recovery', 2000, works(store));
   });
 
   it('refuses within a second or so while Redis does not answer, and is back by itself', async () => {
     const store = open();
     await eventually('connected', 10_000, works(store));
-    redis.kill('SIGSTOP');
+    redis.pause();
     const startedAt = performance.now();
     await Promise.all(Array.from({ length: 100 }, (_, i) => refused(store, `frozen ${i}`)));
     assert.ok(performance.now() - startedAt < 3000);
-    redis.kill('SIGCONT');
+    redis.resume();
     await eventually('recovery', 3000, works(store));
   });
 });
