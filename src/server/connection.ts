@@ -30,7 +30,7 @@ export class Connection {
     this.commands = commands;
     this.events = events;
     this.open = open;
-    owners.set(socket, this);
+    (socket as OwnedSocket)[OWNER] = this;
     socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('error', onError);
@@ -80,16 +80,19 @@ export class Connection {
   }
 }
 
-/** The listeners are shared by all connections: a rejected request costs one, so making one has to be cheap. */
-const owners = new WeakMap<Socket, Connection>();
+/** Where a socket has its connection: looking it up in a map costs more, and garbage collection far more. */
+const OWNER = Symbol('connection');
+type OwnedSocket = Socket & { [OWNER]?: Connection };
+
+// The listeners are shared by all connections: a rejected request costs one, so making one has to be cheap.
 
 /** Ends a connection as soon as that costs no event. */
 export function drainConnection(socket: Socket): void {
-  owners.get(socket)?.drain();
+  (socket as OwnedSocket)[OWNER]?.drain();
 }
 
-function onData(this: Socket, chunk: Buffer): void {
-  owners.get(this)?.receive(chunk);
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[OWNER]?.receive(chunk);
 }
 
 /** Kong closes both ways at once: nobody is there for a farewell of ours, and not sending one saves a system call. */
@@ -97,10 +100,10 @@ function onEnd(this: Socket): void {
   this.destroy();
 }
 
-function onError(this: Socket, error: Error): void {
-  owners.get(this)?.failed(error);
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.failed(error);
 }
 
-function onClose(this: Socket): void {
-  owners.get(this)?.closed();
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.closed();
 }
