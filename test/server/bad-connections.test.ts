@@ -99,6 +99,15 @@ class Running {
     return this.keep(new Line(this.socket));
   }
 
+  /** Waits until the server has accepted all connections so far: it takes them one by one, in their order. */
+  async accepted(): Promise<void> {
+    const line = this.line();
+    const { ask, answer } = question(++this.asked);
+    await line.send(ask);
+    await line.expect(answer);
+    line.close();
+  }
+
   /** An event over each protocol, with an answer that must come back in it and in no other. */
   async isWell(): Promise<void> {
     const one = `${++this.asked} over ProtoBuf`;
@@ -228,6 +237,7 @@ test(
         answer: Buffer.concat([EMPTY_FRAME, encodeFrame(encodeRpcReturn({ sequence: 1003 }))]),
       },
     ].map((one) => ({ ...one, line: running.line() }));
+    await running.accepted();
     const longest = Math.max(...slow.map(({ ask }) => ask.length));
     for (let at = 0; at < longest; at++) {
       for (const { line, ask } of slow) if (at < ask.length) await line.send(ask.subarray(at, at + 1));
@@ -270,6 +280,7 @@ test('10,000 idle connections: events go on, and the memory of all comes back', 
       idle.push(...some);
       await Promise.all(some.map((socket) => once(socket, 'connect')));
       await running.isWell();
+      await running.accepted();
     }
     let ended = 0;
     for (const socket of idle) socket.on('end', () => ended++).resume();
