@@ -96,7 +96,7 @@ test('long text, bytes and lists are read again', () => {
     fc.property(fc.oneof(letters(65_536), manyBytes(70_000), list), (any) => {
       assert.deepEqual(decode(encode([any, { [String(any)]: any }])), [any, { [String(any)]: any }]);
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
@@ -193,7 +193,7 @@ test('bytes of any kind give a ProtocolError, or what can be written and read ag
         else assert.deepEqual(settled(decode(again.result)), settled(first.result));
       },
     ),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
   assert.ok(read > 50 && refused > 500, `${read} read, ${refused} refused`);
 });
@@ -211,7 +211,7 @@ test('a stream of any bytes, in any pieces: the same messages and the same end',
     fc.property(fc.oneof(spoilt, anyBytes(80)), pieceSizes(60), (stream, sizes) => {
       assert.deepEqual(readAll(pieces(stream, sizes)), readAll([stream]));
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });
 
@@ -228,7 +228,7 @@ test('a stream gives exactly the messages that are values by themselves', () => 
           'a message that is no value by itself',
         );
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });
 

@@ -142,7 +142,7 @@ test('bytes of any kind give a ProtocolError, or what can be written and read ag
         else assert.deepEqual(settled(decodeMessage(type, again.result as Buffer)), settled(first.result));
       },
     ),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
   assert.ok(read > 100 && refused > 100, `${read} read, ${refused} refused`);
 });
@@ -213,7 +213,7 @@ test('values in values: 64 levels are read and written, thousands are refused an
       assert.deepEqual(decodeMessage('Value', written.result), content);
       if (type === 'Value') assert.deepEqual(read.result, content);
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
   assert.ok(fit > 0, 'none was within the limit');
 });
