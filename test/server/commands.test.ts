@@ -129,7 +129,8 @@ test('the first bytes tell the protocols apart', () => {
   assert.equal(sniff('94007fb4'), 'msgpack');
   assert.equal(sniff('9400cc80'), 'msgpack');
   assert.equal(sniff('9400cd01'), 'msgpack');
-  assert.equal(sniff('9400ce00'), 'msgpack', 'request 65,536 and later');
+  assert.equal(sniff('9400ce00'), undefined, 'request 65,536 and later, or a long frame');
+  assert.equal(sniff(`9400ce00010000b2${Buffer.from('plugin.HandleEvent').toString('hex')}`), 'msgpack');
 });
 
 test('instance ids do not come back: not within a process, not in the next one, not when the clock is set back', () => {

@@ -8,12 +8,18 @@ export const LENGTH_DELIMITED = 2;
 export const FIXED32 = 5;
 
 const TWO_TO_32 = 2 ** 32;
+/**
+ * In a message with all that is in it. A frame of the greatest length could have millions, of two bytes each, and become
+ * a hundred times as large in memory.
+ */
+const MAX_FIELDS = 1_048_576;
 
 /** Reads the wire form of a message from a slice of bytes. Throws {@link ProtocolError} on anything malformed. */
 export class Reader {
   private bytes: Buffer;
   pos: number;
   end: number;
+  private tags = 0;
 
   constructor(bytes: Buffer, start = 0, end = bytes.length) {
     this.bytes = bytes;
@@ -24,6 +30,9 @@ export class Reader {
   /** The next tag (field number × 8 + wire type), or 0 at the end of the message. */
   tag(): number {
     if (this.pos >= this.end) return 0;
+    if (++this.tags > MAX_FIELDS) {
+      throw new ProtocolError('FRAME_TOO_LARGE', `a message of more than ${MAX_FIELDS} fields`);
+    }
     const tag = this.uint32();
     if (tag >>> 3 === 0) throw malformed('field number 0');
     return tag;

@@ -272,3 +272,16 @@ test('a stream of any bytes, in any pieces: the same frames and the same end', (
     { numRuns: 300 },
   );
 });
+
+test('a message of more fields than anything of Kong’s has is refused before it fills the memory', () => {
+  const frame = (pair: string, count: number) => Buffer.alloc(count * (pair.length / 2), pair, 'hex');
+  for (const [name, pair] of [
+    ['UriCapturesResult', '0a00'],
+    ['MemoryStats', '1200'],
+    ['RpcCall', '8a0200'],
+  ] as const) {
+    assert.throws(() => decodeMessage(name, frame(pair, 1_048_577)), { code: 'FRAME_TOO_LARGE' }, name);
+  }
+  const { unnamed } = decodeMessage('UriCapturesResult', frame('0a00', 1000)) as { unnamed: unknown[] };
+  assert.equal(unnamed.length, 1000);
+});
