@@ -26,6 +26,8 @@ interface Answer {
 /** Answers in a row that count as "it works again". */
 const STEADY = 30;
 const PATIENCE_MS = 60_000;
+/** Between two requests of a client: the processors are for the servers to start anew. */
+const PAUSE_MS = 4;
 
 /** Clients that go on sending good and forged requests in turn, whatever comes back. */
 export class Load {
@@ -128,6 +130,7 @@ export class Load {
           [KIND_HEADER]: kind,
         });
         this.answers.push({ target: target.name, kind, status, sentAt, at: performance.now() });
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
   }
