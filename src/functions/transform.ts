@@ -4,6 +4,9 @@ import { EditedText, type Insertion, positionAt } from './positions.js';
 import { type TypeTools, typeTools } from './typescript.js';
 
 /** The engine's parser works by recursion, too, and does not see the end of the stack: what nests deeper is refused. */
+/** The engine compares plain characters in a row without a look at the clock, so there must not be too many. */
+const MAX_PATTERN = 16_384;
+
 const MOST_NESTING = 250;
 const TOO_DEEP = 'SyntaxError: nested too deeply';
 
@@ -197,6 +200,9 @@ class Rewriter {
     if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) refuse('modules are');
     if (ts.isBigIntLiteral(node) && !ts.isLiteralTypeNode(node.parent)) refuse('BigInt is');
     if (ts.isDecorator(node)) refuse('decorators are');
+    if (ts.isRegularExpressionLiteral(node) && node.text.length > MAX_PATTERN) {
+      refuse(`regular expressions of more than ${MAX_PATTERN} characters are`);
+    }
     if (ts.isWithStatement(node)) refuse('with is');
     if (ts.isVariableDeclarationList(node)) {
       const kind = node.flags & ts.NodeFlags.BlockScoped;

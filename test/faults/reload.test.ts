@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Postgres } from '../../src/dev/postgres.js';
+import { full } from '../support/full.js';
 import { FaultRig, startCustomers } from './rig.js';
 
 /** Opens connections one after the other until `stop`; how many could be opened, and why others could not. */
@@ -42,8 +43,8 @@ describe('kong reload', () => {
   after(() => postgres.dispose());
 
   for (const [workers, times] of [
-    ['1', 50],
-    ['2', 5],
+    ['1', full ? 50 : 12],
+    ['2', full ? 10 : 3],
   ] as const) {
     it(`${times} times under load, with --workers ${workers}: no request fails over ProtoBuf:1`, async (t) => {
       const rig = await FaultRig.start({ args: ['--workers', workers], env: postgres.env, clients: 2 });

@@ -253,6 +253,9 @@ describe('escape suite', () => {
       'a proxy that lies about its length': `[].indexOf.call(new Proxy([], { get: () => 2 ** 53 - 1 }), 1)`,
       'an object behind a proxy': `[].indexOf.call(Object.create(new Proxy({}, { get: () => 2 ** 53 - 1, has: () => false })), 1)`,
       'a length that is an object': `[].indexOf.call({ length: { valueOf: () => 2 ** 53 - 1 } }, 1)`,
+      'a regular expression without end': `new RegExp('a'.repeat(1e5)).test('a'.repeat(2e5))`,
+      'the same by another constructor': `/a/.constructor('a'.repeat(1e5))`,
+      'the same of a split': `'a'.repeat(2e5).split(new (class extends RegExp {})('a'.repeat(1e5)))`,
       'the longest array': `new Array(2 ** 32 - 1).join('')`,
       'reversing the longest array': `new Array(2 ** 32 - 1).reverse()`,
       'forEach over the longest array': `new Array(2 ** 32 - 1).forEach(() => 1)`,
@@ -263,6 +266,34 @@ describe('escape suite', () => {
         assert.match(error?.message ?? 'not refused', /RangeError|TypeError|InternalError/);
       });
     }
+
+    it('long needles are found where short ones would be', async () => {
+      const found = await evaluate(`(() => {
+        const n = 'ab'.repeat(3000), hay = (n + 'x').repeat(3) + 'tail';
+        return [hay.indexOf(n), hay.indexOf(n, 5), hay.includes(n + 'y'), hay.split(n), hay.split(n, 2),
+          hay.replace(n, '[$$$&$]').length, hay.replaceAll(n, (_, at) => '@' + at), hay.replaceAll(n, '<$\`').length];
+      })()`);
+      const n = 'ab'.repeat(3000);
+      const hay = `${`${n}x`.repeat(3)}tail`;
+      assert.deepEqual(found, [
+        0,
+        6001,
+        false,
+        hay.split(n),
+        hay.split(n, 2),
+        hay.replace(n, '[$$$&$]').length,
+        hay.replaceAll(n, (_, at) => `@${at}`),
+        hay.replaceAll(n, '<$`').length,
+      ]);
+    });
+
+    it('a regular expression that is written out is bounded, too', () => {
+      const source = `1;\n/${'a'.repeat(20_000)}/.test('')`;
+      assert.throws(
+        () => instance([source]),
+        /access\[0\]:2:1: regular expressions of more than 16384 characters/,
+      );
+    });
 
     it('there is no BigInt to compute for ever with', async () => {
       assert.throws(() => instance('2n ** 1000000n'), /BigInt is not available/);
@@ -295,7 +326,7 @@ describe('escape suite', () => {
       'a nested array as text': `let a = []; for (let i = 0; i < 1e5; i++) a = [a]; String(a);`,
       'a chain of proxies': `let p = {}; for (let i = 0; i < 1e5; i++) p = new Proxy(p, {}); p.x;`,
       'a chain of bound functions': `let f = () => 1; for (let i = 0; i < 1e5; i++) f = f.bind(null); f();`,
-      'a nested regular expression': `new RegExp('('.repeat(1e5) + ')'.repeat(1e5))`,
+      'a nested regular expression': `new RegExp('('.repeat(2e3) + ')'.repeat(2e3))`,
       'an async function': `await (async function f() { await f(); })()`,
       instanceof: `class A { static [Symbol.hasInstance](v) { return v instanceof A; } } 1 instanceof A;`,
     })) {

@@ -126,10 +126,27 @@ export const GUARDS = String.raw`
     return out;
   } }.concat);
 
-  // Searching for one string in another compares them naively; where that could take long, a regular expression,
-  // which can be interrupted, does it.
-  const nativeReplaceText = String.prototype.replace;
-  const escapeText = (text) => apply(nativeReplaceText, text, [/[\\^$.*+?()[\]{}|\/-]/g, '\\$&']);
+  // Searching for one string in another compares them naively. Where that could take long, it is done here, in as many
+  // steps as the strings are long, each of which can be interrupted (Knuth, Morris, Pratt).
+  const finder = (needle) => {
+    const { length } = needle;
+    const fall = new Int32Array(length);
+    for (let i = 1, matched = 0; i < length; i++) {
+      const code = needle.charCodeAt(i);
+      while (matched > 0 && code !== needle.charCodeAt(matched)) matched = fall[matched - 1];
+      if (code === needle.charCodeAt(matched)) matched++;
+      fall[i] = matched;
+    }
+    return (hay, from) => {
+      for (let i = from, matched = 0; i < hay.length; i++) {
+        const code = hay.charCodeAt(i);
+        while (matched > 0 && code !== needle.charCodeAt(matched)) matched = fall[matched - 1];
+        if (code === needle.charCodeAt(matched)) matched++;
+        if (matched === length) return i - length + 1;
+      }
+      return -1;
+    };
+  };
   const text = (self) => {
     if (self === undefined || self === null) throw new TypeError('cannot read a string method of ' + self);
     const value = typeof self === 'string' ? self : String(self);
@@ -137,12 +154,45 @@ export const GUARDS = String.raw`
     return value;
   };
   const slow = (hay, needle) => needle.length > 4 && hay.length * needle.length > MAX_COMPARISONS;
-  const { indexOf: nativeIndexOf, includes: nativeIncludes, lastIndexOf: nativeLastIndexOf, search: nativeSearch,
-    substring: nativeSubstring } = String.prototype;
-  const searchFrom = (hay, needle, from) => {
-    const start = from > 0 ? Math.min(Math.trunc(from), hay.length) : 0;
-    const at = apply(nativeSearch, apply(nativeSubstring, hay, [start]), [new NativeRegExp(escapeText(needle))]);
-    return at < 0 ? -1 : at + start;
+  const { indexOf: nativeIndexOf, includes: nativeIncludes, lastIndexOf: nativeLastIndexOf } = String.prototype;
+  const searchFrom = (hay, needle, from) =>
+    finder(needle)(hay, from > 0 ? Math.min(Math.trunc(from), hay.length) : 0);
+  const placesOf = (hay, needle, most) => {
+    const places = [], find = finder(needle);
+    for (let at = find(hay, 0); at >= 0 && places.length < most; at = find(hay, at + needle.length)) places.push(at);
+    return places;
+  };
+  const splitSlowly = (hay, needle, limit) => {
+    const most = limit === undefined ? 2 ** 32 - 1 : limit >>> 0;
+    const parts = [];
+    let from = 0;
+    for (const at of placesOf(hay, needle, most)) {
+      parts.push(hay.slice(from, at));
+      from = at + needle.length;
+    }
+    if (parts.length < most) parts.push(hay.slice(from));
+    return parts;
+  };
+  const expand = (template, hay, needle, at) => {
+    let out = '';
+    for (let i = 0; i < template.length; i++) {
+      const next = template[i] === '$' ? template[i + 1] : undefined;
+      const inserted = next === '$' ? '$' : next === '&' ? needle : next === '\x60' ? hay.slice(0, at)
+        : next === "'" ? hay.slice(at + needle.length) : undefined;
+      out += inserted ?? template[i];
+      if (inserted !== undefined) i++;
+    }
+    return out;
+  };
+  const replaceSlowly = (hay, needle, value, most) => {
+    const template = typeof value === 'function' ? undefined : String(value);
+    let out = '', from = 0;
+    for (const at of placesOf(hay, needle, most)) {
+      out += hay.slice(from, at);
+      out += template === undefined ? String(value(needle, at, hay)) : expand(template, hay, needle, at);
+      from = at + needle.length;
+    }
+    return out + hay.slice(from);
   };
   replace(String.prototype, 'indexOf', { indexOf(needle, from) {
     const hay = text(this), wanted = String(needle), start = +from || 0;
@@ -158,7 +208,9 @@ export const GUARDS = String.raw`
     if (slow(hay, wanted)) throw new RangeError('lastIndexOf: the strings are too long for this sandbox');
     return apply(nativeLastIndexOf, hay, [wanted, start]);
   } }.lastIndexOf);
-  for (const [name, symbol, flags] of [['split', Symbol.split, ''], ['replace', Symbol.replace, ''], ['replaceAll', Symbol.replace, 'g']]) {
+  for (const [name, symbol, slowly] of [['split', Symbol.split, splitSlowly],
+    ['replace', Symbol.replace, (hay, needle, value) => replaceSlowly(hay, needle, value, 1)],
+    ['replaceAll', Symbol.replace, (hay, needle, value) => replaceSlowly(hay, needle, value, Infinity)]]) {
     const native = String.prototype[name];
     replace(String.prototype, name, { [name](pattern, value) {
       if (pattern !== null && typeof pattern === 'object') {
@@ -173,11 +225,29 @@ export const GUARDS = String.raw`
       const hay = text(this);
       if (name === 'split' && pattern === undefined) return apply(native, hay, [pattern, value]);
       const wanted = String(pattern);
-      if (!slow(hay, wanted)) return apply(native, hay, [wanted, value]);
-      const expression = new NativeRegExp(escapeText(wanted), flags);
-      return apply(expression[symbol], expression, [hay, value]);
+      return slow(hay, wanted) ? slowly(hay, wanted, value) : apply(native, hay, [wanted, value]);
     } }[name]);
   }
+
+  // Plain characters in a row are compared without a look at the clock, however many they are.
+  const sourceOf = getOwnPropertyDescriptor(NativeRegExp.prototype, 'source').get;
+  const BoundedRegExp = function RegExp(pattern, flags) {
+    const isExpression = pattern instanceof NativeRegExp;
+    if (isExpression && new.target === undefined && flags === undefined) return pattern;
+    const source = isExpression ? apply(sourceOf, pattern, []) : pattern === undefined ? '' : String(pattern);
+    if (source.length > LONG) throw new RangeError('a regular expression of more than ' + LONG + ' characters');
+    const wanted = flags === undefined && isExpression ? pattern.flags : flags;
+    return construct(NativeRegExp, [source, wanted], new.target ?? BoundedRegExp);
+  };
+  for (const key of ownKeys(NativeRegExp)) {
+    if (key === 'prototype' || key === 'name' || key === 'length') continue;
+    defineProperty(BoundedRegExp, key, getOwnPropertyDescriptor(NativeRegExp, key));
+  }
+  defineProperty(BoundedRegExp, 'length', { value: 2, configurable: true });
+  BoundedRegExp.prototype = NativeRegExp.prototype;
+  replace(NativeRegExp.prototype, 'constructor', BoundedRegExp);
+  replace(globalThis, 'RegExp', BoundedRegExp);
+  delete NativeRegExp.prototype.compile;
 
   replace(String, 'raw', { raw(template, ...values) {
     const { raw } = template;
