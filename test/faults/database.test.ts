@@ -88,7 +88,7 @@ describe('PostgreSQL', () => {
 
   it('let nothing forged through, and its password is in no line', async () => {
     await rig.settle(performance.now());
-    assert.match(rig.server.output, /\[customer-verification\] .*57P01/);
+    assert.match(rig.server.output, /\[customer-verification\] not listening for changed customers: /);
     assert.doesNotMatch(rig.server.output, /secret-/);
   });
 });

@@ -10,11 +10,12 @@ import { Supervised } from '../support/supervised.js';
 import { startCustomers } from './rig.js';
 
 const PLUGINS = join(import.meta.dirname, '../fixtures/faulty-plugins');
-/** More than what is remembered of customers that there are not. */
-const WARM_UP = 11_000;
-const FLOOD = 10_000;
+/** How many customers that there are not are remembered. */
+const REMEMBERED = 500;
+const WARM_UP = 2 * REMEMBERED;
+const FLOOD = 6000;
 const CLIENTS = 8;
-const MOST_GROWTH_BYTES = 2 * 1024 * 1024;
+const MOST_GROWTH_BYTES = 1024 * 1024;
 const MOST_LINES = 20;
 
 describe('a flood of', () => {
@@ -45,7 +46,7 @@ describe('a flood of', () => {
         peer.close();
         good.close();
       });
-      const instance = await good.start({});
+      const instance = await good.start({ negative_cache_size: REMEMBERED });
       const heap = (await peer.start('heap')) as number;
       const heapUsed = async () => {
         const { calls } = await peer.event(heap);

@@ -171,7 +171,7 @@ describe('instances', () => {
         for (let n = 0; n < given.size; n++) await steps.event?.(n);
       }),
       // Shrinking would begin with the state that the failure has left.
-      { numRuns: 3, endOnFailure: true },
+      { numRuns: full ? 4 : 1, endOnFailure: true },
     );
     t.diagnostic(`${given.size} instances, ${restarts} restarts and reloads`);
   });

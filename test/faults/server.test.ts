@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Postgres } from '../../src/dev/postgres.js';
 import { eventually } from '../plugins/customer-verification/rig.js';
+import { full } from '../support/full.js';
 import { FaultRig, type FaultRigOptions, startCustomers } from './rig.js';
 
 const PATIENCE_MS = 60_000;
@@ -30,7 +31,7 @@ describe('the plugin server', () => {
 
   it('a worker is killed: only what it had not read fails, and another one takes over', async (t) => {
     const rig = await start(t, { args: ['--workers', '2'] });
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < (full ? 5 : 2); round++) {
       await rig.load.progress(20);
       const faultAt = performance.now();
       const [victim] = rig.server.workers();

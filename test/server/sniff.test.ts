@@ -64,6 +64,8 @@ test('a frame of any length: those that begin as a request does are among them',
   );
   fc.assert(
     fc.property(length, call, (announced, payload) => {
+      // These need more bytes than a short command has; see below.
+      fc.pre(!AMBIGUOUS.has(announced));
       const head = Buffer.alloc(4);
       head.writeUInt32LE(announced);
       assertSniffed(Buffer.concat([head, payload.subarray(0, announced)]), 'protobuf');
