@@ -31,7 +31,11 @@ export async function assertMayTakeOver(path: string): Promise<void> {
   for (const question of QUESTIONS) {
     const found = await ask(path, question);
     if (found === 'dead') return;
-    if (found === 'forbidden') throw inUse(path, `belongs to another user (uid ${file.uid})`);
+    if (found === 'forbidden') {
+      // What a server of another user's has left behind must not keep this one from starting.
+      if (boundNames()?.every((name) => !isAt(name, path))) return;
+      throw inUse(path, `belongs to another user (uid ${file.uid})`);
+    }
     const uid = process.getuid?.();
     if (uid !== undefined && file.uid !== uid) {
       throw inUse(path, `is a live server of another user's (uid ${file.uid}, this is ${uid})`);
@@ -40,7 +44,7 @@ export async function assertMayTakeOver(path: string): Promise<void> {
     if (answered) return;
   }
   // One that hangs answers nothing, and must not keep its successor out.
-  if (isOneOfOurs(path)) return;
+  if (boundNames()?.some((name) => name !== path && isAt(name, path))) return;
   throw inUse(path, 'leads to a live server that is no plugin server');
 }
 
@@ -74,16 +78,18 @@ function ask(path: string, question: Buffer): Promise<'answers' | 'silent' | 'de
   });
 }
 
-/** Linux keeps the name under which a socket was bound, and ours were bound beside the path: see SocketPath. */
-function isOneOfOurs(path: string): boolean {
-  let table: string;
+/** The names under which unix sockets are bound, of whatever user; undefined where the system does not say. */
+function boundNames(): string[] | undefined {
   try {
-    table = readFileSync('/proc/net/unix', 'utf8');
+    const lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
+    return lines.map((line) => line.slice(line.indexOf('/')));
   } catch {
-    return false;
+    return undefined;
   }
-  return table.split('\n').some((line) => {
-    const name = line.slice(line.indexOf('/'));
-    return name.startsWith(`${path}.`) && /^\d+$/.test(name.slice(path.length + 1));
-  });
+}
+
+/** Whether a socket of this name may be the one at the path: ours are bound beside it and renamed, see SocketPath. */
+function isAt(name: string, path: string): boolean {
+  if (name === path) return true;
+  return name.startsWith(`${path}.`) && /^\d+$/.test(name.slice(path.length + 1));
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, linkSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
+import { assertMayTakeOver } from '../../src/server/socket-owner.js';
 import { runCli } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
 import { PluginProcess } from '../support/plugin-process.js';
@@ -43,6 +44,33 @@ test('so does another user’s', { skip: process.getuid?.() !== 0 && 'needs root
     code: 'SOCKET_PATH_IN_USE',
     message: /live server of another user's \(uid 65534, this is 0\)/,
   });
+});
+
+test('what another user’s dead server has left is taken over, a live one’s is not', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, async (t) => {
+  const path = join(socketFolder(t), 'p.sock');
+  chmodSync(join(path, '..'), 0o755);
+  const asNobody = async () => {
+    process.seteuid?.(65_534);
+    try {
+      await assertMayTakeOver(path);
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+  const live = newServer(t);
+  await live.listen(path);
+  await assert.rejects(asNobody(), {
+    code: 'SOCKET_PATH_IN_USE',
+    message: /it belongs to another user \(uid 0\)/,
+  });
+  // As a kill leaves it.
+  const kept = `${path}.kept`;
+  linkSync(path, kept);
+  live.close();
+  renameSync(kept, path);
+  await asNobody();
 });
 
 test('a file that is no socket is not replaced', async (t) => {
