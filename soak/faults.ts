@@ -1,14 +1,14 @@
-import { readFileSync, unlinkSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import http from 'node:http';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { corpus } from '../fuzz/corpus.js';
 import { mutate } from '../fuzz/mutate.js';
 import type { Postgres } from '../src/dev/postgres.js';
-import { childrenOf, signalProcess } from '../src/dev/processes.js';
+import { signalProcess } from '../src/dev/processes.js';
 import type { FaultRig } from '../test/faults/rig.js';
 import { KongPeer } from '../test/support/kong-peer.js';
+import { killPostgres } from '../test/support/postgres.js';
 import type { RedisServer } from '../test/support/redis.js';
 
 /** What there is to be harmed. */
@@ -68,9 +68,7 @@ export const PROCESS_FAULTS: Record<string, Fault> = {
 /** Of everything around the process: may come together with one of the others. */
 export const OUTER_FAULTS: Record<string, Fault> = {
   async 'PostgreSQL is killed'({ postgres }) {
-    const pid = Number.parseInt(readFileSync(join(postgres.dataFolder, 'postmaster.pid'), 'utf8'), 10);
-    for (const victim of [pid, ...childrenOf(pid)]) signalProcess(victim, 'SIGKILL');
-    while (postgres.running) await sleep(5);
+    await killPostgres(postgres);
     await postgres.start();
   },
   async 'PostgreSQL stands still'(world) {

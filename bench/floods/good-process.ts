@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { signedHeaders } from '../../test/faults/rig.js';
 import { FloodClient } from './client.js';
 
 /** Good customers, at a steady rate and in a process of their own, so that nothing but the server keeps them waiting. */
@@ -12,19 +12,9 @@ let latencies: number[] = [];
 let refused = 0;
 let sent = 0;
 
-function headersOf(customer: number): Record<string, string> {
-  const id = `c${customer}`;
-  const signature = createHash('sha256').update(`${id}|k${customer}|1700000000`).digest('hex');
-  return {
-    'client-certificate-id': id,
-    'client-request-signature': signature,
-    'client-request-time': '1700000000',
-  };
-}
-
 async function request(dueAt: number): Promise<void> {
   const client = idle.pop() ?? new FloodClient(socket);
-  const { end } = await client.event(instance, headersOf(sent++ % 100));
+  const { end } = await client.event(instance, signedHeaders('good', sent++));
   latencies.push(performance.now() - dueAt);
   if (end !== 'returned') refused++;
   idle.push(client);

@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
-import { startPostgres } from '../../test/support/postgres.js';
+import { signedHeaders, startCustomers } from '../../test/faults/rig.js';
 import { Supervised } from '../../test/support/supervised.js';
 import { residentBytes } from '../processor.js';
 import { align } from '../report/align.js';
@@ -40,11 +39,7 @@ interface Waited {
 
 type MakeHeaders = (n: number) => Record<string, string>;
 
-const guessed: MakeHeaders = (n) => ({
-  'client-certificate-id': `c${n % 100}`,
-  'client-request-signature': '0'.repeat(64),
-  'client-request-time': '1700000000',
-});
+const guessed: MakeHeaders = (n) => signedHeaders('forged', n);
 
 const madeUp: MakeHeaders = (n) => ({ ...guessed(n), 'client-certificate-id': `nobody-${n}` });
 
@@ -80,14 +75,7 @@ async function flood(
 async function run(count: number, rate: number, good: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'kts-floods-'));
   const socket = join(folder, 'p.sock');
-  const postgres = await startPostgres();
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
-  await client.query(
-    `insert into customer (certificate, authentication)
-     select 'c' || n, jsonb_build_object('client_key', 'k' || n) from generate_series(0, 99) n`,
-  );
-  await client.end();
+  const postgres = await startCustomers();
   const server = new Supervised(['--plugin', 'customer-verification', '--socket', socket], {
     env: postgres.env,
   });

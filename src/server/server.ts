@@ -12,6 +12,7 @@ import type { EventHost, Outcome, PluginEvent } from './plugin-event.js';
 import { SocketKeeper } from './socket-keeper.js';
 import { assertMayTakeOver } from './socket-owner.js';
 import { BACKLOG, SocketPath } from './socket-path.js';
+import { waitUntil } from './wait-until.js';
 import { FairAccept } from './workers/fair-accept.js';
 import { MAX_WORKERS, SOCKET_FD } from './workers/messages.js';
 import { PrimaryLine } from './workers/worker.js';
@@ -155,16 +156,11 @@ export class PluginServer implements Commands, EventHost {
     this.listener?.path?.release();
     const startedAt = performance.now();
     this.leave();
-    await this.connectionsGone(startedAt + (graceMs * 2) / 3);
+    const gone = () => this.sockets.size === 0;
+    await waitUntil(gone, startedAt + (graceMs * 2) / 3);
     for (const socket of this.sockets) drainConnection(socket);
-    await this.connectionsGone(startedAt + graceMs);
+    await waitUntil(gone, startedAt + graceMs);
     this.close();
-  }
-
-  private async connectionsGone(deadline: number): Promise<void> {
-    while (this.sockets.size > 0 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
   }
 
   /** Stops at once: events under way are cut, and the path is removed if it is still this server's. */

@@ -27,7 +27,6 @@ export async function assertMayTakeOver(path: string): Promise<void> {
   const file = fileAt(path);
   if (file === undefined) return;
   if (!file.isSocket()) throw inUse(path, 'is there already and is no socket');
-  let answered = false;
   for (const question of QUESTIONS) {
     const found = await ask(path, question);
     if (found === 'dead') return;
@@ -40,8 +39,7 @@ export async function assertMayTakeOver(path: string): Promise<void> {
     if (uid !== undefined && file.uid !== uid) {
       throw inUse(path, `is a live server of another user's (uid ${file.uid}, this is ${uid})`);
     }
-    answered ||= found === 'answers';
-    if (answered) return;
+    if (found === 'answers') return;
   }
   // One that hangs answers nothing, and must not keep its successor out.
   if (boundNames()?.some((name) => name !== path && isAt(name, path))) return;

@@ -11,7 +11,7 @@ import { parseDeclarativeConfig } from '../../src/gateway/config/parse.js';
 import { createGateway } from '../../src/gateway/gateway.js';
 import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
 import type { PluginDefinition } from '../../src/plugin/definition.js';
-import { pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
+import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
 import { startPostgres } from '../support/postgres.js';
 import { Supervised, type SupervisedOptions } from '../support/supervised.js';
 import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
@@ -19,6 +19,7 @@ import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
 /** Customers c0, c1, … with keys k0, k1, … */
 const CUSTOMERS = 40;
 const CLIENTS = 4;
+const FELT_WITHIN_MS = 60_000;
 /** What kong.yml has, too: over MsgPack:1 Kong goes on without a plugin that fails. */
 const GUARD = 'if not kong.ctx.shared.customer_verified then return kong.response.exit(503, "no mark") end';
 
@@ -106,6 +107,29 @@ export class FaultRig {
     this.load = new Load(this.targets, options.headers ?? signedHeaders, options.clients ?? CLIENTS);
     this.closers.push(() => this.load.stop());
     await this.load.recovered(performance.now());
+  }
+
+  /** Waits until a fault has cost good requests over both protocols. */
+  async felt(faultAt: number): Promise<void> {
+    await eventually('it was felt over both protocols', FELT_WITHIN_MS, () =>
+      this.targets.every(({ name }) => this.load.wrong(faultAt, name).length > 10),
+    );
+  }
+
+  /**
+   * After a repair: waits until good requests are let through again, and makes sure that none of the next ones is
+   * refused, and that nothing forged has got through so far.
+   *
+   * @returns milliseconds that it took
+   */
+  async assertHealed(answers: number): Promise<number> {
+    const recoveryMs = await this.load.recovered(performance.now());
+    const steadyAt = performance.now();
+    await this.load.progress(answers);
+    assert.deepEqual(this.load.wrong(steadyAt), [], 'good requests refused after the recovery');
+    assert.deepEqual(this.load.letThrough, [], 'forged requests let through');
+    assert.equal(this.reached.forged, 0, 'forged requests at the upstream');
+    return recoveryMs;
   }
 
   /**

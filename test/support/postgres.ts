@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Postgres } from '../../src/dev/postgres.js';
+import { childrenOf, signalProcess } from '../../src/dev/processes.js';
 
 const SCHEMA = join(import.meta.dirname, '../../db/schema.sql');
 
@@ -12,4 +14,11 @@ const SCHEMA = join(import.meta.dirname, '../../db/schema.sql');
  */
 export function startPostgres(): Promise<Postgres> {
   return Postgres.create({ sqlFiles: [SCHEMA] });
+}
+
+/** Kills it and every process of its own at once, as a crash of the machine would; `start()` brings it back. */
+export async function killPostgres(postgres: Postgres): Promise<void> {
+  const pid = Number.parseInt(readFileSync(join(postgres.dataFolder, 'postmaster.pid'), 'utf8'), 10);
+  for (const victim of [pid, ...childrenOf(pid)]) signalProcess(victim, 'SIGKILL');
+  while (postgres.running) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -8,6 +8,7 @@ import type { MetricsSnapshot } from '../metrics.js';
 import { SocketKeeper } from '../socket-keeper.js';
 import { assertMayTakeOver } from '../socket-owner.js';
 import { SocketPath } from '../socket-path.js';
+import { waitUntil } from '../wait-until.js';
 import { Asks } from './asks.js';
 import { type FromPrimary, type FromWorker, type SharedInstance, WORKER_VARIABLE } from './messages.js';
 
@@ -81,9 +82,7 @@ export class Primary {
     this.path.release();
     const deadline = performance.now() + graceMs;
     for (const worker of this.running()) worker.process.kill('SIGTERM');
-    while (this.running().length > 0 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    await waitUntil(() => this.running().length === 0, deadline);
     for (const worker of this.running()) worker.process.kill('SIGKILL');
     this.handle?.close();
   }
