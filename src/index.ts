@@ -1,3 +1,6 @@
+export { type Counter, type Gauge, type Histogram, type Labels, metrics } from './api/metrics.js';
+export { quoted, RateLimiter, Reports, reports, type Severity } from './api/reports.js';
+export { type Share, SharedResources } from './api/shared-resources.js';
 export { startDedicatedServer } from './dedicated-server.js';
 export { PluginServerError } from './errors.js';
 export { HandlerExit, PdkError, type PdkErrorCode } from './pdk/errors.js';

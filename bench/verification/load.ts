@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { signatureHeaders } from '../../src/client/signer.js';
+import { signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 
 /** What a load came to. */
 export interface LoadResult {

@@ -1,5 +1,5 @@
-import { DEFAULT_HEADER_NAMES, type HeaderNames } from '../../src/client/header-names.js';
-import { ALGORITHMS, type Algorithm, BINDABLE, type Bindable } from '../../src/client/signed-text.js';
+import { DEFAULT_HEADER_NAMES, type HeaderNames } from './client/header-names.js';
+import { ALGORITHMS, type Algorithm, BINDABLE, type Bindable } from './client/signed-text.js';
 import { ConfigurationError } from './errors.js';
 
 export const REPLAY_STORES = ['memory', 'redis'] as const;

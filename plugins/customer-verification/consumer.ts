@@ -1,4 +1,4 @@
-import type { Consumer, Kong } from '../../src/pdk/types.js';
+import type { Consumer, Kong } from 'kong-ts-pluginserver';
 import { failed, type Refused } from './verdict.js';
 
 /** The consumer that stands for a customer, or why there is none. */

@@ -1,4 +1,4 @@
-import type { HeaderNames } from '../../src/client/header-names.js';
+import type { HeaderNames } from './client/header-names.js';
 import { CUSTOMER_HEADER } from './config.js';
 
 /** Headers as the PDK gives them: lower-case names; a repeated header is an array of its values. */

@@ -1,15 +1,14 @@
 import { STATUS_CODES } from 'node:http';
-import type { Kong } from '../../src/pdk/types.js';
+import type { Kong, Share } from 'kong-ts-pluginserver';
 import { parseConfig, type VerificationConfig } from './config.js';
 import { authenticateAs, findConsumer } from './consumer.js';
 import { readEnvironment } from './environment.js';
 import { type HeaderMap, MAX_HEADERS, readCredentials, surveyHeaders } from './headers.js';
 import { type KeyStore, openKeyStore } from './keys/key-store.js';
-import { metrics } from './metrics.js';
+import { results } from './metrics.js';
 import { openReplayStore } from './replay/open-store.js';
 import type { ReplayStore } from './replay/replay-store.js';
-import { reports } from './reports.js';
-import type { Share } from './shared.js';
+import { report } from './report.js';
 import { failed, type Refused, refusedClient, type Verdict, type Verified } from './verdict.js';
 import { type BoundRequest, Verifier } from './verifier.js';
 
@@ -35,7 +34,7 @@ export class Plugin {
   constructor(raw: Record<string, unknown>) {
     this.#config = parseConfig(raw);
     const { environment, warning } = readEnvironment();
-    if (warning) reports.inBackground('warn', 'environment_file', warning);
+    if (warning) report.inBackground('warn', 'environment_file', warning);
     this.#replays = openReplayStore(this.#config, environment);
     this.#keys = openKeyStore(environment, this.#config.cache);
     this.#verifier = new Verifier(this.#config, this.#keys.customers, this.#replays?.value);
@@ -54,11 +53,11 @@ export class Plugin {
       verdict = failed(403, 'error', `refused a request because of an unexpected ${name}`);
     }
     // Outside the try: ending the request is done by throwing.
-    if (reports.pending) await reports.flush(kong);
+    if (report.pending) await report.flush(kong);
     if (verdict.notice) {
-      await reports.inEvent(kong, verdict.notice.severity, verdict.notice.subject, verdict.notice.message);
+      await report.inEvent(kong, verdict.notice.severity, verdict.notice.subject, verdict.notice.message);
     }
-    metrics().results({ result: verdict.verified ? 'verified' : verdict.reason });
+    results.inc({ result: verdict.verified ? 'verified' : verdict.reason });
     await (verdict.verified ? this.#accept(kong, verdict, lookalikes) : refuse(kong, verdict));
   }
 

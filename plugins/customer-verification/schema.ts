@@ -1,5 +1,5 @@
-import { DEFAULT_HEADER_NAMES } from '../../src/client/header-names.js';
-import { ALGORITHMS, BINDABLE } from '../../src/client/signed-text.js';
+import { DEFAULT_HEADER_NAMES } from './client/header-names.js';
+import { ALGORITHMS, BINDABLE } from './client/signed-text.js';
 import { BOUNDS, CONSUMER_MAPPINGS, REPLAY_ON_ERROR, REPLAY_STORES } from './config.js';
 
 type Field = Record<string, unknown>;

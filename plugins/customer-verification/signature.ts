@@ -1,5 +1,5 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
-import { type Algorithm, type Bindable, type SignedParts, signedText } from '../../src/client/signed-text.js';
+import { type Algorithm, type Bindable, type SignedParts, signedText } from './client/signed-text.js';
 
 /** The signature that the holder of `key` would send: lower-case hex. Throws SignedTextError as `signedText` does. */
 export function expectedSignature(

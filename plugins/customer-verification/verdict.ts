@@ -1,5 +1,4 @@
-import type { Consumer } from '../../src/pdk/types.js';
-import type { Severity } from './reports.js';
+import type { Consumer, Severity } from 'kong-ts-pluginserver';
 
 /** Why a request was refused; also the label of the metric and the subject of log lines. */
 export type Reason =

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
-import { type SignedParts, SignedTextError, splitTarget } from '../../src/client/signed-text.js';
+import { quoted } from 'kong-ts-pluginserver';
+import { type SignedParts, SignedTextError, splitTarget } from './client/signed-text.js';
 import type { VerificationConfig } from './config.js';
 import { DatabaseUnavailableError, MalformedCustomerError, ReplayStoreError } from './errors.js';
 import type { Credentials } from './headers.js';
 import type { Customer } from './keys/customer.js';
 import type { CustomerCache, Loaded } from './keys/customer-cache.js';
-import { metrics } from './metrics.js';
+import { replaysRefused } from './metrics.js';
 import { fingerprint, type ReplayStore } from './replay/replay-store.js';
-import { quoted } from './reports.js';
 import { equalInConstantTime, expectedSignature } from './signature.js';
 import { isFresh, parseTime } from './signed-time.js';
 import { failed, type Notice, type Refused, refusedClient, type Verdict } from './verdict.js';
@@ -130,7 +130,7 @@ export class Verifier {
     try {
       const claimed = await this.#replays.claim(fingerprint(certificateId, signature), signedAt);
       if (claimed) return undefined;
-      metrics().replaysRefused({});
+      replaysRefused.inc();
       return refusedClient(
         'replayed',
         `refused certificate ${quoted(certificateId)}: its signature was used before`,

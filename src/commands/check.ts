@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { functionProblems } from '../../plugins/js-functions/compile/check-yaml.js';
 import { packageFile } from '../dev/package-files.js';
-import { functionProblems } from '../functions/check-yaml.js';
 import { pluginCatalog } from '../gateway/config/catalog.js';
 import { parseDeclarativeConfig } from '../gateway/config/parse.js';
 import { formatProblem, type Problem } from '../gateway/config/problems.js';

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import {
+  CustomerTable,
+  type ListedCustomer,
+} from '../../plugins/customer-verification/customers/customer-table.js';
+import { CustomerTableError } from '../../plugins/customer-verification/customers/errors.js';
+import { generateKey } from '../../plugins/customer-verification/customers/rotation.js';
 import { describe } from '../../plugins/customer-verification/database/customer-database.js';
 import { clientConfig, databaseSettings } from '../../plugins/customer-verification/database/settings.js';
 import { readEnvironment } from '../../plugins/customer-verification/environment.js';
 import { ConfigurationError } from '../../plugins/customer-verification/errors.js';
-import { CustomerTable, type ListedCustomer } from '../customers/customer-table.js';
-import { CustomerTableError } from '../customers/errors.js';
-import { generateKey } from '../customers/rotation.js';
 
 const USAGE = `Usage: kong-ts-pluginserver customers COMMAND [options]
 

@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import type { HeaderNames } from '../client/header-names.js';
-import { ALGORITHMS, BINDABLE, type Bindable, SignedTextError, splitTarget } from '../client/signed-text.js';
-import { type SigningOptions, signatureHeaders } from '../client/signer.js';
+import type { HeaderNames } from '../../plugins/customer-verification/client/header-names.js';
+import {
+  ALGORITHMS,
+  BINDABLE,
+  type Bindable,
+  SignedTextError,
+  splitTarget,
+} from '../../plugins/customer-verification/client/signed-text.js';
+import { type SigningOptions, signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 
 const USAGE = `Usage: kong-ts-pluginserver sign --certificate-id ID --key KEY [options]
 

@@ -1,4 +1,4 @@
-import { signatureHeaders } from '../client/signer.js';
+import { signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 
 /** The customer of db/demo.sql. */
 const DEMO = { certificateId: 'demo-certificate', key: 'demo-key' };

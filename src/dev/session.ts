@@ -169,7 +169,7 @@ export class DevSession {
     const { config, problems } = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
     // The compiler takes a while to load, and most configurations have no functions for it.
     const faults = /js-(pre|post|response)-function/.test(text)
-      ? (await import('../functions/check-yaml.js')).functionProblems(text, configFile)
+      ? (await import('../../plugins/js-functions/compile/check-yaml.js')).functionProblems(text, configFile)
       : [];
     if (problems.length + faults.length > 0) throw new DeclarativeConfigError([...problems, ...faults]);
     return withUpstreamAt(config, upstream);

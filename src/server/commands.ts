@@ -1,5 +1,5 @@
 import type { PluginDefinition } from '../plugin/definition.js';
-import type { Instance } from './instances.js';
+import type { Instance } from './instances/instances.js';
 import type { Log } from './log.js';
 import type { EventHost } from './plugin-event.js';
 

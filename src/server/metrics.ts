@@ -1,14 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { MetricsSink } from '../api/metrics.js';
 import type { Outcome, PluginEvent } from './plugin-event.js';
 
-/** The property of `globalThis` where plugins find a way to count; absent when nobody measures. */
-const HOOK = Symbol.for('kong-ts-pluginserver.metrics');
-
 const EVENT_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10];
-
-type Labels = Record<string, string>;
 
 /** The state of all metrics of one process, in a form that can be sent to another one. */
 export type MetricsSnapshot = object[];
@@ -47,22 +43,28 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Lets plugins count. To be called before they are loaded. */
-  offerToPlugins(): void {
+  /** Where the metrics of plugins go; for `measureWith`. */
+  sink(): MetricsSink {
     const { registry } = this;
     const registers = [registry];
-    (globalThis as { [HOOK]?: object })[HOOK] = {
-      counter(name: string, help: string, labelNames: string[]) {
-        const counter =
-          (registry.getSingleMetric(name) as Counter | undefined) ??
-          new Counter({ name, help, labelNames, registers });
-        return (labels: Labels, n = 1) => counter.inc(labels, n);
+    const known = <T>(name: string) => registry.getSingleMetric(name) as T | undefined;
+    return {
+      counter(name, help, labels) {
+        const labelNames = [...labels];
+        const counter = known<Counter>(name) ?? new Counter({ name, help, labelNames, registers });
+        return (values, n) => counter.inc(values, n);
       },
-      histogram(name: string, help: string, labelNames: string[], buckets?: number[]) {
+      gauge(name, help, labels) {
+        const labelNames = [...labels];
+        const gauge = known<Gauge>(name) ?? new Gauge({ name, help, labelNames, registers });
+        return (values, value) => gauge.set(values, value);
+      },
+      histogram(name, help, labels, bounds) {
+        const labelNames = [...labels];
+        const buckets = bounds === undefined ? {} : { buckets: [...bounds] };
         const histogram =
-          (registry.getSingleMetric(name) as Histogram | undefined) ??
-          new Histogram({ name, help, labelNames, registers, ...(buckets === undefined ? {} : { buckets }) });
-        return (labels: Labels, value: number) => histogram.observe(labels, value);
+          known<Histogram>(name) ?? new Histogram({ name, help, labelNames, registers, ...buckets });
+        return (values, value) => histogram.observe(values, value);
       },
     };
   }

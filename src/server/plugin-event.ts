@@ -4,7 +4,7 @@ import { createKong } from '../pdk/kong.js';
 import { PDK_METHODS, type PdkMethod } from '../pdk/methods.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
 import { describeError } from './errors.js';
-import type { Instance } from './instances.js';
+import type { Instance } from './instances/instances.js';
 import type { Log } from './log.js';
 
 /** How an event ended, for metrics. */

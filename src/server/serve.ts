@@ -1,3 +1,4 @@
+import { measureWith } from '../api/metrics.js';
 import type { PluginDefinition } from '../plugin/definition.js';
 import type { ServeOptions } from './flags.js';
 import { createLog, type Log, levelOf } from './log.js';
@@ -29,7 +30,7 @@ export async function serve(
   // The metrics library is a large part of everything that would be loaded, and not every server counts.
   const { Metrics } = options.metrics ? await import('./metrics.js') : {};
   const metrics = Metrics && new Metrics(() => server?.instanceCount ?? 0);
-  metrics?.offerToPlugins();
+  if (metrics !== undefined) measureWith(metrics.sink());
   const plugins = await load();
   if (plugins.length === 0) return false;
   server = new PluginServer({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { withNewKey } from '../../plugins/customer-verification/customers/rotation.js';
 import { run } from '../../src/commands/customers.js';
-import { withNewKey } from '../../src/customers/rotation.js';
 import type { Postgres } from '../../src/dev/postgres.js';
 import { captureOutput } from '../support/captured-output.js';
 import { startPostgres } from '../support/postgres.js';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { signatureHeaders } from '../../src/client/index.js';
+import { signatureHeaders } from '../../plugins/customer-verification/client/index.js';
 import { run, shellQuoted } from '../../src/commands/sign.js';
 import { captureOutput } from '../support/captured-output.js';
 

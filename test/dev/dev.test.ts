@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { signatureHeaders } from '../../src/client/signer.js';
+import { signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 import { childrenOf, isAlive } from '../../src/dev/processes.js';
 
 const ROOT = join(import.meta.dirname, '../..');

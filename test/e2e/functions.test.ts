@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type FunctionsGateway, FunctionsRig, received } from '../functions/gateway-rig.js';
+import { type FunctionsGateway, FunctionsRig, received } from '../plugins/js-functions/gateway-rig.js';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples/functions');
 const HOST: [string, string] = ['Host', 'functions.test'];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { encodeFrame } from '../../src/protocol/protobuf/frames.js';
-import { InstanceIds } from '../../src/server/instance-ids.js';
+import { InstanceIds } from '../../src/server/instances/ids.js';
 import { sniffProtocol } from '../../src/server/sniff.js';
 import { serving } from '../support/serving.js';
 
@@ -162,7 +162,7 @@ test('instances that Kong forgot expire', async (t) => {
   const peer = server.peer();
   const id = (await peer.start('plain')) as number;
   assert.ok(server.server.findInstance(id));
-  const { InstanceStore } = await import('../../src/server/instances.js');
+  const { InstanceStore } = await import('../../src/server/instances/instances.js');
   const { definitionFromParts } = await import('../../src/plugin/dedicated.js');
   const log = { error() {}, warn() {}, notice() {}, info() {}, debug() {}, enabled: () => false };
   const store = new InstanceStore([definitionFromParts('plain', Plain, '1.0.0', 0, [])], log);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
-import { assertMayTakeOver } from '../../src/server/socket-owner.js';
+import { assertMayTakeOver } from '../../src/server/socket/owner.js';
 import { runCli } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
 import { PluginProcess } from '../support/plugin-process.js';

@@ -1,1 +1,1 @@
-export * from '../../../plugins/js-pre-function/index.js';
+export * from '../../../plugins/js-pre-function.js';

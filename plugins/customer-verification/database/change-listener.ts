@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { metrics } from '../metrics.js';
-import { reports } from '../reports.js';
+import { databaseErrors } from '../metrics.js';
+import { report } from '../report.js';
 import { describe } from './customer-database.js';
 import { clientConfig, type DatabaseSettings } from './settings.js';
 
@@ -62,7 +62,7 @@ export class ChangeListener {
     // Listening is no reason for a process to stay alive.
     (client as Client & { unref(): void }).unref();
     if (this.#failures > 0)
-      reports.inBackground('warn', 'listen_back', 'listening for changed customers again');
+      report.inBackground('warn', 'listen_back', 'listening for changed customers again');
     this.#failures = 0;
     this.#handlers.reached();
     this.#handlers.changed();
@@ -83,8 +83,8 @@ export class ChangeListener {
   #lost(client: Client, error: Error): void {
     if (this.#closed || this.#client !== client) return;
     this.#discard();
-    metrics().databaseErrors({ kind: 'listen' });
-    reports.inBackground('warn', 'listen', `not listening for changed customers: ${describe(error)}`);
+    databaseErrors.inc({ kind: 'listen' });
+    report.inBackground('warn', 'listen', `not listening for changed customers: ${describe(error)}`);
     const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures);
     this.#failures += 1;
     // Servers that lost the database together should not come back together.

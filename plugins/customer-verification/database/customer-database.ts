@@ -1,8 +1,8 @@
 import { DatabaseError, Pool } from 'pg';
 import { type DatabaseTrouble, DatabaseUnavailableError, MalformedCustomerError } from '../errors.js';
 import { type Customer, parseCustomer } from '../keys/customer.js';
-import { metrics } from '../metrics.js';
-import { reports } from '../reports.js';
+import { databaseErrors, databaseSeconds } from '../metrics.js';
+import { report } from '../report.js';
 import { clientConfig, type DatabaseSettings } from './settings.js';
 
 // After a failure the database is left alone for so long, and then tried by one query at a time.
@@ -32,7 +32,7 @@ export class CustomerDatabase {
     });
     // Idle connections that break are the pool's business; without a listener they would end the process.
     this.#pool.on('error', (error) => {
-      reports.inBackground('warn', 'database_connection', `lost a database connection: ${describe(error)}`);
+      report.inBackground('warn', 'database_connection', `lost a database connection: ${describe(error)}`);
     });
     this.#query = settings.query;
     this.#mostWaiting = settings.poolSize * WAITING_PER_CONNECTION;
@@ -58,7 +58,7 @@ export class CustomerDatabase {
     } finally {
       this.#underway -= 1;
       if (probe) this.#probing = false;
-      metrics().databaseSeconds({}, (performance.now() - startedAt) / 1000);
+      databaseSeconds.observe((performance.now() - startedAt) / 1000);
     }
   }
 
@@ -70,7 +70,7 @@ export class CustomerDatabase {
   /** Closes the connections once their queries are done. */
   close(): void {
     this.#pool.end().catch((error: Error) => {
-      reports.inBackground('warn', 'database_close', `closing the database connections: ${describe(error)}`);
+      report.inBackground('warn', 'database_close', `closing the database connections: ${describe(error)}`);
     });
   }
 
@@ -81,7 +81,7 @@ export class CustomerDatabase {
       return true;
     }
     if (this.#underway >= this.#mostWaiting) {
-      metrics().databaseErrors({ kind: 'overload' });
+      databaseErrors.inc({ kind: 'overload' });
       throw new DatabaseUnavailableError(
         'overload',
         `${this.#underway} lookups are waiting for the database already`,
@@ -117,7 +117,7 @@ export class CustomerDatabase {
 
   #failed(cause: Error): DatabaseUnavailableError {
     const kind = kindOf(cause);
-    metrics().databaseErrors({ kind });
+    databaseErrors.inc({ kind });
     const error = new DatabaseUnavailableError(kind, `the customer query failed: ${describe(cause)}`, {
       cause,
     });

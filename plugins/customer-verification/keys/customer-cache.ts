@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CacheConfig } from '../config.js';
 import { DatabaseUnavailableError } from '../errors.js';
-import { metrics } from '../metrics.js';
+import { cacheLookups } from '../metrics.js';
 import type { Customer } from './customer.js';
 
 /** Asks the source: the customer, undefined when there is none, DatabaseUnavailableError when it cannot say. */
@@ -43,18 +43,18 @@ export class CustomerCache {
     const entry = this.#known.get(certificateId);
     if (entry) {
       if (this.#now() >= entry.freshUntil) return undefined;
-      metrics().cacheLookups({ outcome: 'hit' });
+      cacheLookups.inc({ outcome: 'hit' });
       return entry.customer;
     }
     const until = this.#unknown.get(unknownKey(certificateId));
     if (until === undefined || this.#now() >= until) return undefined;
-    metrics().cacheLookups({ outcome: 'negative_hit' });
+    cacheLookups.inc({ outcome: 'negative_hit' });
     return null;
   }
 
   /** Asks the source, or joins a request that is doing so. Rejects as the source does. */
   load(certificateId: string): Promise<Loaded> {
-    metrics().cacheLookups({ outcome: 'miss' });
+    cacheLookups.inc({ outcome: 'miss' });
     const underway = this.#loading.get(certificateId);
     if (underway) return underway;
     const loading: Promise<Loaded> = this.#load(
@@ -93,7 +93,7 @@ export class CustomerCache {
     } catch (error) {
       const customer = error instanceof DatabaseUnavailableError ? this.#stale(certificateId) : undefined;
       if (!customer) throw error;
-      metrics().cacheLookups({ outcome: 'stale' });
+      cacheLookups.inc({ outcome: 'stale' });
       return { customer, stale: true };
     }
   }

@@ -1,11 +1,11 @@
+import { type Share, SharedResources } from 'kong-ts-pluginserver';
 import type { CacheConfig } from '../config.js';
 import { ChangeListener } from '../database/change-listener.js';
 import { CustomerDatabase } from '../database/customer-database.js';
 import { type DatabaseSettings, databaseSettings } from '../database/settings.js';
 import type { Environment } from '../environment.js';
 import { ConfigurationError, DatabaseUnavailableError } from '../errors.js';
-import { metrics } from '../metrics.js';
-import { type Share, SharedResources } from '../shared.js';
+import { databaseErrors } from '../metrics.js';
 import { CustomerCache, type FindCustomer } from './customer-cache.js';
 
 /** Where an instance finds customers: a share in a cache, and through it in a database and its listener. */
@@ -77,7 +77,7 @@ function openCache({ database, caches, open }: Source, config: CacheConfig): Sha
 
 function unavailable(reason: ConfigurationError): FindCustomer {
   return async () => {
-    metrics().databaseErrors({ kind: 'settings' });
+    databaseErrors.inc({ kind: 'settings' });
     throw new DatabaseUnavailableError('settings', `the database settings cannot work: ${reason.message}`);
   };
 }

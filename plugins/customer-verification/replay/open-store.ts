@@ -1,7 +1,7 @@
+import { type Share, SharedResources } from 'kong-ts-pluginserver';
 import type { VerificationConfig } from '../config.js';
 import type { Environment } from '../environment.js';
 import { ConfigurationError } from '../errors.js';
-import { type Share, SharedResources } from '../shared.js';
 import { MemoryReplayStore } from './memory-store.js';
 import { RedisReplayStore } from './redis-store.js';
 import type { ReplayStore } from './replay-store.js';

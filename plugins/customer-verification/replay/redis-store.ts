@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { ReplayStoreError } from '../errors.js';
-import { metrics } from '../metrics.js';
-import { reports } from '../reports.js';
+import { redisErrors } from '../metrics.js';
+import { report } from '../report.js';
 import type { ReplayStore } from './replay-store.js';
 
 const TIMEOUT_MS = 1000;
@@ -45,7 +45,7 @@ export class RedisReplayStore implements ReplayStore {
       this.#redis.once('close', settle);
     });
     this.#redis.on('error', (error: Error) => {
-      reports.inBackground('warn', 'redis_connection', `no connection to Redis: ${messageOf(error)}`);
+      report.inBackground('warn', 'redis_connection', `no connection to Redis: ${messageOf(error)}`);
     });
   }
 
@@ -66,7 +66,7 @@ export class RedisReplayStore implements ReplayStore {
         this.#waiting -= 1;
       }
     } catch (error) {
-      metrics().redisErrors({});
+      redisErrors.inc();
       // A connection on which an answer is overdue may be dead: a new one takes its place.
       if (error instanceof Error && /timed out/i.test(error.message)) this.#redis.disconnect(true);
       throw new ReplayStoreError(`Redis did not answer: ${messageOf(error)}`, { cause: error });

@@ -3,7 +3,7 @@ import { loggable } from '../../pdk/loggable.js';
 import type { PdkMethod } from '../../pdk/methods.js';
 import { encode } from '../../protocol/msgpack/index.js';
 import { describeError } from '../errors.js';
-import type { Instance } from '../instances.js';
+import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
 import { normaliseResult } from './pdk-results.js';
 

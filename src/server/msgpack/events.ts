@@ -1,4 +1,4 @@
-import type { Instance } from '../instances.js';
+import type { Instance } from '../instances/instances.js';
 import type { EventHost } from '../plugin-event.js';
 import { type EventData, MsgpackEvent } from './event.js';
 

@@ -1,7 +1,7 @@
 import { PdkError } from '../../pdk/errors.js';
 import { createKong } from '../../pdk/kong.js';
 import type { PdkMethod } from '../../pdk/methods.js';
-import type { Instance } from '../instances.js';
+import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
 import type { ProtobufConnection } from './connection.js';
 import { PROTOBUF_CALLS } from './pdk-calls.js';

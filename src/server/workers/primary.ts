@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import * as net from 'node:net';
 import { describeError } from '../errors.js';
-import { expiryIntervalMs } from '../instance-authority.js';
-import { InstanceIds } from '../instance-ids.js';
+import { expiryIntervalMs } from '../instances/authority.js';
+import { InstanceIds } from '../instances/ids.js';
 import type { Log } from '../log.js';
 import type { MetricsSnapshot } from '../metrics.js';
-import { SocketKeeper } from '../socket-keeper.js';
-import { assertMayTakeOver } from '../socket-owner.js';
-import { SocketPath } from '../socket-path.js';
+import { SocketKeeper } from '../socket/keeper.js';
+import { assertMayTakeOver } from '../socket/owner.js';
+import { SocketPath } from '../socket/path.js';
 import { waitUntil } from '../wait-until.js';
 import { Asks } from './asks.js';
 import { type FromPrimary, type FromWorker, type SharedInstance, WORKER_VARIABLE } from './messages.js';

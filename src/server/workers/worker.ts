@@ -1,6 +1,6 @@
 import { CommandRefused, describeError } from '../errors.js';
-import type { InstanceAuthority } from '../instance-authority.js';
-import type { Instance, InstanceStore } from '../instances.js';
+import type { InstanceAuthority } from '../instances/authority.js';
+import type { Instance, InstanceStore } from '../instances/instances.js';
 import type { Metrics } from '../metrics.js';
 import type { EventData } from '../msgpack/event.js';
 import type { MsgpackEvents, StepForwarder } from '../msgpack/events.js';

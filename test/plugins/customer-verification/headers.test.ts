@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { DEFAULT_HEADER_NAMES } from '../../../plugins/customer-verification/client/header-names.js';
 import {
   MAX_HEADERS,
   readCredentials,
   surveyHeaders,
 } from '../../../plugins/customer-verification/headers.js';
-import { DEFAULT_HEADER_NAMES } from '../../../src/client/header-names.js';
 
 const good = { 'client-certificate-id': 'id', 'client-request-signature': 'sig', 'client-request-time': '1' };
 const read = (headers: Record<string, string | string[]>) => readCredentials(headers, DEFAULT_HEADER_NAMES);

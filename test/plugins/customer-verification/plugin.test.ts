@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { type SigningOptions, signatureHeaders } from '../../../src/client/index.js';
+import {
+  type SigningOptions,
+  signatureHeaders,
+} from '../../../plugins/customer-verification/client/index.js';
 import type { Postgres } from '../../../src/dev/postgres.js';
 import { startPostgres } from '../../support/postgres.js';
 import { type GatewayRig, headerValues, signed, startGateway, startServer } from './rig.js';

@@ -1,0 +1,44 @@
+import { InstanceIds } from './ids.js';
+import type { Instance, InstanceStore } from './instances.js';
+
+const MOST_EXPIRY_MS = 30_000;
+
+/** How often idle instances are looked for, so that none lives much longer than its time to live. Milliseconds. */
+export function expiryIntervalMs(ttlMs: number): number {
+  return Math.min(MOST_EXPIRY_MS, ttlMs / 4);
+}
+
+/** Who decides which instances there are: this process alone, or the primary that it is a worker of. */
+export interface InstanceAuthority {
+  /** @throws CommandRefused `START_REFUSED` */
+  start(name: string, configText: string): Promise<Instance>;
+  /** Undefined when there is no such instance. */
+  close(id: number): Promise<Instance | undefined>;
+  /** Called now and then, to let go of what has not been used since `time`, Unix milliseconds. */
+  expire(time: number): void;
+}
+
+/** For a process on its own. */
+export class LocalAuthority implements InstanceAuthority {
+  private readonly ids = new InstanceIds();
+  private readonly store: InstanceStore;
+
+  constructor(store: InstanceStore) {
+    this.store = store;
+  }
+
+  async start(name: string, configText: string): Promise<Instance> {
+    const id = await this.ids.free((taken) => this.store.get(taken) !== undefined);
+    return this.store.start(id, name, configText, Date.now());
+  }
+
+  async close(id: number): Promise<Instance | undefined> {
+    const instance = this.store.get(id);
+    this.store.close(id);
+    return instance;
+  }
+
+  expire(time: number): void {
+    this.store.expire(time);
+  }
+}
