@@ -64,8 +64,9 @@ before(async () => {
   const plugins = join(folder, 'plugins');
   await mkdir(plugins);
   await writeFile(join(plugins, 'greeter.mjs'), greeter('hello'));
-  for (const name of ['customer-verification', 'js-pre-function']) {
-    const original = JSON.stringify(join(ROOT, `plugins/${name}/index.js`));
+  for (const file of ['customer-verification/index.js', 'js-pre-function.js']) {
+    const original = JSON.stringify(join(ROOT, 'plugins', file));
+    const name = file.replace(/[/.].*$/, '');
     await writeFile(join(plugins, `${name}.mjs`), `export * from ${original};`);
   }
   dev = new Dev('--port', '0', '--config', join(folder, 'kong.yml'), '--plugins-directory', plugins);
