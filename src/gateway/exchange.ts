@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Service } from './config/entities.js';
 import { HeaderList } from './http/header-list.js';
 import { RequestBody } from './http/request-body.js';
+import type { ExchangeObserver } from './observer.js';
 import type { LuaTable } from './plugin-port.js';
 import { normalizePath } from './router/path.js';
 import type { RouteMatch } from './router/router.js';
@@ -87,6 +88,9 @@ export class Exchange {
   upstreamBody: Buffer | undefined;
   responseBytes = 0;
 
+  /** Who watches this request; usually nobody. */
+  observer: ExchangeObserver | undefined;
+
   constructor(request: IncomingMessage, bodyBufferBytes: number) {
     this.target = request.url ?? '/';
     const question = this.target.indexOf('?');
@@ -108,5 +112,12 @@ export class Exchange {
     this.keepAlive =
       this.httpVersion === '1.1' ? !/\bclose\b/.test(connection) : /\bkeep-alive\b/.test(connection);
     this.body = new RequestBody(request, bodyBufferBytes);
+  }
+
+  watch(observer: ExchangeObserver | undefined): void {
+    this.observer = observer;
+    if (observer !== undefined) {
+      this.body.onChunk = (chunk) => observer.clientChunk(chunk);
+    }
   }
 }

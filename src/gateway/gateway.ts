@@ -9,6 +9,7 @@ import type { GatewayNode } from './host/context.js';
 import { UpstreamClient } from './http/upstream-client.js';
 import type { GatewayLog } from './log.js';
 import { LuaFunctions } from './lua/lua-functions.js';
+import type { Observe } from './observer.js';
 import { PluginPlan } from './plan.js';
 import type { PluginCaller } from './plugin-port.js';
 import { Router } from './router/router.js';
@@ -25,6 +26,8 @@ export interface GatewayOptions {
   readonly host?: string;
   /** nginx's client_body_buffer_size: larger bodies that a plugin reads go to a file. Default 8 KiB, as in Kong. */
   readonly bodyBufferBytes?: number;
+  /** Asked at the beginning of each request for somebody who watches it. */
+  readonly observe?: Observe | undefined;
 }
 
 export interface Gateway {
@@ -70,6 +73,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const exchange = new Exchange(request, options.bodyBufferBytes ?? 8192);
+    if (options.observe !== undefined) {
+      exchange.watch(options.observe(exchange));
+    }
     const { lua } = generation;
     const work = handleExchange(exchange, response, generation, upstreams, { server: options.caller, lua });
     const done = work.catch((error: unknown) => {

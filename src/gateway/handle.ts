@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import type { Exchange, UpstreamTarget } from './exchange.js';
 import type { Generation } from './gateway.js';
+import type { GatewayNode } from './host/context.js';
 import { type UpstreamClient, UpstreamError } from './http/upstream-client.js';
+import type { ExchangeObserver } from './observer.js';
 import type { PlannedPlugin } from './plan.js';
 import { PluginEventError } from './plugin-port.js';
 import { adoptUpstreamHead, sendError, sendExit, sendUpstreamBuffer, streamUpstream } from './respond.js';
@@ -23,7 +25,9 @@ export async function handleExchange(
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const { node, plan } = generation;
+  const { observer } = exchange;
+  const { node: plainNode, plan } = generation;
+  const node = observer === undefined ? plainNode : observedNode(plainNode, observer);
   let plugins: readonly PlannedPlugin[] = plan.global();
   try {
     if (exchange.hostHeader === undefined && exchange.httpVersion !== '1.0') {
@@ -34,17 +38,31 @@ export async function handleExchange(
       const routed = route(exchange, response, generation);
       plugins = routed?.plugins ?? plugins;
       if (routed !== undefined) {
-        await access(exchange, response, routed, generation, upstreams, callers, gone.signal);
+        await access(exchange, response, routed, node, upstreams, callers, gone.signal);
       }
     }
   } catch (error) {
-    answerFailure(exchange, response, error, generation);
+    answerFailure(exchange, response, error, node);
   }
   // A response that broke off is at its end, too.
   await finished(response).catch(() => undefined);
   exchange.timing.finished = Date.now();
+  observer?.phaseEnded('upstream');
+  observer?.answered();
   await runLogPhase(plugins, exchange, node, callers);
   await exchange.body.dispose();
+  observer?.ended();
+}
+
+/** The same node, whose log the observer reads along. */
+function observedNode(node: GatewayNode, observer: ExchangeObserver): GatewayNode {
+  return {
+    ...node,
+    log: (level, text, source) => {
+      observer.logged(level, text, source);
+      node.log(level, text, source);
+    },
+  };
 }
 
 interface Routed {
@@ -67,6 +85,7 @@ function route(
   }
   exchange.match = match;
   exchange.service = match.route.service;
+  exchange.observer?.routed();
   if (!match.route.protocols.includes('http')) {
     demandHttps(exchange, response, match.route.httpsRedirectStatusCode);
     return undefined;
@@ -109,7 +128,7 @@ async function access(
   exchange: Exchange,
   response: ServerResponse,
   { plugins, target }: Routed,
-  { node }: Generation,
+  node: GatewayNode,
   upstreams: UpstreamClient,
   callers: PluginCallers,
   gone: AbortSignal,
@@ -123,7 +142,9 @@ async function access(
     sendError(exchange, response, 503, 'kong', 'no Service found with those values');
     return;
   }
+  const { observer } = exchange;
   exchange.timing.upstreamStarted = Date.now();
+  observer?.phaseStarted('upstream');
   const answer = await upstreams.send(exchange, final, gone, node.log);
   exchange.timing.upstreamAnswered = Date.now();
   adoptUpstreamHead(exchange, answer);
@@ -132,6 +153,8 @@ async function access(
     return;
   }
   exchange.upstreamBody = await readAll(answer);
+  observer?.upstreamResponseChunk(exchange.upstreamBody);
+  observer?.phaseEnded('upstream');
   if (await runPhase('response', plugins, exchange, node, callers)) {
     sendUpstreamBuffer(exchange, response, answer.statusMessage ?? '');
   } else {
@@ -156,7 +179,7 @@ function answerFailure(
   exchange: Exchange,
   response: ServerResponse,
   error: unknown,
-  { node }: Generation,
+  node: GatewayNode,
 ): void {
   if (error instanceof UpstreamError && error.status === 499) {
     response.destroy();

@@ -1,5 +1,6 @@
 import { PluginServerError } from '../errors.js';
 import type { Phase } from '../plugin/definition.js';
+import type { RunObserver } from './observer.js';
 
 /**
  * A Lua value. Strings are byte strings (one char per byte, 'latin1'); nil is `undefined`; a table is an array
@@ -71,6 +72,8 @@ export interface PluginEvent {
   readonly plugin: ConfiguredPlugin;
   readonly phase: Phase;
   readonly host: PdkHost;
+  /** Who watches; the calls of the host are watched already. */
+  readonly observer?: RunObserver;
   /**
    * Resolves when the request has been answered: until then Kong keeps the connection of an event that ended in a
    * response of its own or in a failure. Without it the connection is closed with the event.

@@ -59,12 +59,22 @@ function sendBuffered(
   const keepAlive = exchange.keepAlive && (declared === undefined || declared === String(body.length));
   begin(exchange, response, { status, phrase, framing: { length: body.length }, keepAlive });
   exchange.responseBytes += body.length;
-  response.end(exchange.originalMethod === 'HEAD' ? undefined : body);
+  if (exchange.originalMethod === 'HEAD') {
+    response.end();
+    return;
+  }
+  exchange.observer?.responseChunk(body);
+  response.end(body);
 }
 
 /** Takes over the upstream's status and headers, behind those that plugins set before. */
 export function adoptUpstreamHead(exchange: Exchange, upstream: IncomingMessage): void {
   const headers = HeaderList.fromRaw(upstream.rawHeaders);
+  exchange.observer?.upstreamResponse(
+    upstream.statusCode ?? 502,
+    upstream.statusMessage ?? '',
+    upstream.rawHeaders,
+  );
   const dropped = hopByHopNames(headers);
   for (const [name, value] of headers.lines) {
     if (!dropped.has(name.toLowerCase())) {
@@ -93,8 +103,11 @@ export async function streamUpstream(
     framing: framingOf(exchange, upstream, status),
     keepAlive: exchange.keepAlive,
   });
+  const { observer } = exchange;
   upstream.on('data', (chunk: Buffer) => {
     exchange.responseBytes += chunk.length;
+    observer?.upstreamResponseChunk(chunk);
+    observer?.responseChunk(chunk);
   });
   await pipeline(upstream, response);
 }
@@ -141,6 +154,7 @@ function begin(exchange: Exchange, response: ServerResponse, head: Head): void {
   const raw = composeHead(headers, { keepAlive, framing });
   response.sendDate = false;
   response.writeHead(head.status, head.phrase, raw);
+  exchange.observer?.response(head.status, head.phrase, raw);
   // The log phase sees the headers as they went out.
   exchange.responseHeaders = HeaderList.fromRaw(raw);
 }

@@ -2,6 +2,7 @@ import type { Phase } from '../plugin/definition.js';
 import type { Exchange } from './exchange.js';
 import { type GatewayNode, HostContext } from './host/context.js';
 import { EventHost } from './host/pdk-host.js';
+import { ObservedHost } from './observer.js';
 import type { PlannedPlugin } from './plan.js';
 import { type PluginCaller, PluginEventError } from './plugin-port.js';
 
@@ -24,15 +25,20 @@ export async function runPhase(
   node: GatewayNode,
   callers: PluginCallers,
 ): Promise<boolean> {
-  for (const plugin of plugins) {
-    if (plugin.kind.phases.includes(phase)) {
-      await runEvent(phase, plugin, exchange, node, callers);
-      if (exchange.exit !== undefined) {
-        return false;
+  exchange.observer?.phaseStarted(phase);
+  try {
+    for (const plugin of plugins) {
+      if (plugin.kind.phases.includes(phase)) {
+        await runEvent(phase, plugin, exchange, node, callers);
+        if (exchange.exit !== undefined) {
+          return false;
+        }
       }
     }
+    return true;
+  } finally {
+    exchange.observer?.phaseEnded(phase);
   }
-  return true;
 }
 
 /** Runs the log phase. The client has its answer: a plugin that fails is logged, the others still run. */
@@ -42,6 +48,7 @@ export async function runLogPhase(
   node: GatewayNode,
   callers: PluginCallers,
 ): Promise<void> {
+  exchange.observer?.phaseStarted('log');
   for (const plugin of plugins) {
     if (plugin.kind.phases.includes('log')) {
       try {
@@ -51,6 +58,7 @@ export async function runLogPhase(
       }
     }
   }
+  exchange.observer?.phaseEnded('log');
 }
 
 async function runEvent(
@@ -61,9 +69,17 @@ async function runEvent(
   callers: PluginCallers,
 ): Promise<void> {
   const host = new EventHost(new HostContext(exchange, phase, plugin.name, node));
+  const caller = callers[plugin.kind.runsIn];
+  const observer = exchange.observer?.runStarted(plugin, phase);
   try {
-    await callers[plugin.kind.runsIn].handleEvent({ plugin, phase, host });
+    if (observer === undefined) {
+      await caller.handleEvent({ plugin, phase, host });
+    } else {
+      const watched = new ObservedHost(host, observer);
+      observer.ended(await caller.handleEvent({ plugin, phase, host: watched, observer }));
+    }
   } catch (error) {
+    observer?.ended('failed', error);
     if (error instanceof PluginEventError) {
       throw error;
     }

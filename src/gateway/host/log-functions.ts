@@ -23,7 +23,8 @@ function logAt(level: LogLevel): HostFunction {
       }
       // A trailing nil is no text: Lua's own concatenation stops short of it.
       const text = args.map((value) => (value === undefined ? '' : luaText(value))).join('');
-      context.node.log(level, logLine(context, text));
+      const { plugin, phase } = context;
+      context.node.log(level, logLine(context, text), { plugin, phase, message: text });
       return undefined;
     },
   };

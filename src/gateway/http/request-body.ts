@@ -16,6 +16,8 @@ export class RequestBody {
   #stored: StoredBody | undefined;
   #reading: Promise<StoredBody> | undefined;
   #folder: string | undefined;
+  /** Sees what the client sends, when it is read. */
+  onChunk: ((chunk: Buffer) => void) | undefined;
 
   constructor(
     private readonly request: IncomingMessage,
@@ -55,6 +57,7 @@ export class RequestBody {
     let bytes = 0;
     try {
       for await (const chunk of this.request as AsyncIterable<Buffer>) {
+        this.onChunk?.(chunk);
         bytes += chunk.length;
         chunks.push(chunk);
         if (bytes > this.bufferBytes) {
@@ -79,6 +82,9 @@ export class RequestBody {
   /** The body to send on: what was stored, else the client's own stream. */
   stream(): Readable {
     if (this.#stored === undefined) {
+      if (this.onChunk !== undefined) {
+        this.request.on('data', this.onChunk);
+      }
       return this.request;
     }
     return 'file' in this.#stored

@@ -70,15 +70,17 @@ export class UpstreamClient {
   #attempt(exchange: Exchange, target: UpstreamTarget, gone: AbortSignal): Promise<IncomingMessage> {
     const secure = target.scheme === 'https';
     const service = exchange.service;
+    const { observer } = exchange;
     return new Promise((resolve, reject) => {
       const query = exchange.query === undefined || exchange.query === '' ? '' : `?${exchange.query}`;
+      const headers = upstreamHeaders(exchange, target);
       const request = (secure ? https : http).request({
         agent: secure ? this.#https : this.#http,
         host: target.host,
         port: target.port,
         method: exchange.method,
         path: target.path + query,
-        headers: upstreamHeaders(exchange, target),
+        headers,
         signal: gone,
         ...(secure ? { servername: target.hostHeader.replace(/:\d+$/, '') } : {}),
       });
@@ -89,6 +91,12 @@ export class UpstreamClient {
       const onConnected = () => {
         connected = true;
         clearTimeout(connectTimer);
+        observer?.upstreamRequest({
+          url: `${target.scheme}://${target.host}:${target.port}`,
+          method: exchange.method,
+          target: target.path + query,
+          headers,
+        });
         request.setTimeout(service?.readTimeout ?? 60_000, () => {
           request.destroy(new UpstreamError(504, 'upstream timed out'));
         });
@@ -123,12 +131,15 @@ export class UpstreamClient {
 
 /** Only once the connection stands: a body that was consumed could not be sent again. */
 function sendBody(exchange: Exchange, request: ClientRequest): void {
-  const { body } = exchange;
+  const { body, observer } = exchange;
   if (body.length === 0) {
     request.end();
     return;
   }
   const stream = body.stream();
   stream.on('error', (error) => request.destroy(error));
+  if (observer !== undefined) {
+    stream.on('data', (chunk: Buffer) => observer.upstreamRequestChunk(chunk));
+  }
   stream.pipe(request);
 }

@@ -20,6 +20,11 @@ interface Waiter<Item> {
  */
 export class Connection<Item> {
   private readonly items: Item[] = [];
+  /** How many chunks have arrived, and with which of them each of the items came. */
+  private chunks = 0;
+  private readonly itemChunks: number[] = [];
+  /** The chunk that the last item read came with. */
+  lastReadChunk = 0;
   private waiter: Waiter<Item> | undefined;
   private failure: RpcError | undefined;
 
@@ -31,6 +36,7 @@ export class Connection<Item> {
     const reader = makeReader((item) => this.take(item));
     socket.on('data', (chunk) => {
       this.waiter?.timer.refresh();
+      this.chunks++;
       if (this.failure) return;
       try {
         reader.push(chunk);
@@ -83,7 +89,10 @@ export class Connection<Item> {
    */
   read(timeoutMs: number): Promise<Item> {
     const item = this.items.shift();
-    if (item !== undefined) return Promise.resolve(item);
+    if (item !== undefined) {
+      this.lastReadChunk = this.itemChunks.shift() ?? this.chunks;
+      return Promise.resolve(item);
+    }
     if (this.failure) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.fail(new RpcError('TIMEOUT', 'timeout')), timeoutMs);
@@ -111,6 +120,7 @@ export class Connection<Item> {
   /** Forgets what has arrived and was not read. */
   discardUnread(): void {
     this.items.length = 0;
+    this.itemChunks.length = 0;
   }
 
   close(): void {
@@ -124,10 +134,12 @@ export class Connection<Item> {
     const waiter = this.waiter;
     if (!waiter) {
       this.items.push(item);
+      this.itemChunks.push(this.chunks);
       return;
     }
     this.waiter = undefined;
     clearTimeout(waiter.timer);
+    this.lastReadChunk = this.chunks;
     waiter.resolve(item);
   }
 

@@ -53,17 +53,19 @@ export class MsgpackCaller implements PluginCaller {
       try {
         instanceId = await this.instances.idFor(plugin);
       } catch (error) {
-        if (error instanceof RpcError && error.code === 'NOT_CLAIMED') return this.skipped(plugin, error);
+        if (error instanceof RpcError && error.code === 'NOT_CLAIMED') return this.skipped(event, error);
         throw this.eventError(plugin, error);
       }
       try {
+        event.observer?.instance(instanceId);
         return await this.runEvent(event, instanceId);
       } catch (error) {
         if (error instanceof ResponseExit) return 'exit';
         if (!(error instanceof RpcError) || error.code === 'BAD_ANSWER') throw this.eventError(plugin, error);
         if (error.code !== 'REFUSED' || !/no plugin instance/i.test(error.message) || this.closed) {
-          return this.skipped(plugin, error);
+          return this.skipped(event, error);
         }
+        event.observer?.retried(error.message);
         this.settings.log('warn', `[${plugin.name}] ${error.message}`);
         this.instances.forget(plugin.name);
       }
@@ -75,7 +77,8 @@ export class MsgpackCaller implements PluginCaller {
     this.pool.close();
   }
 
-  private async runEvent({ plugin, phase, host }: PluginEvent, instanceId: number): Promise<EventOutcome> {
+  private async runEvent(pluginEvent: PluginEvent, instanceId: number): Promise<EventOutcome> {
+    const { plugin, phase, host, observer } = pluginEvent;
     let answer = await this.request(plugin, 'plugin.HandleEvent', {
       InstanceId: instanceId,
       EventName: phase,
@@ -84,7 +87,7 @@ export class MsgpackCaller implements PluginCaller {
     const event = isFields(answer) && answer.EventId !== undefined ? { EventId: answer.EventId } : {};
     for (;;) {
       if (answer === null || answer === undefined || answer === false) {
-        return this.skipped(plugin, new RpcError('REFUSED', 'nil result'));
+        return this.skipped(pluginEvent, new RpcError('REFUSED', 'nil result'));
       }
       const data = isFields(answer) ? answer.Data : undefined;
       if (text(data) === 'ret') return 'done';
@@ -92,6 +95,7 @@ export class MsgpackCaller implements PluginCaller {
       if (!isFields(data) || method === undefined) {
         throw new RpcError('BAD_ANSWER', 'the answer to an event is neither a PDK call nor "ret"');
       }
+      observer?.batch();
       const result = await this.performCall(plugin, host, method, data.Args);
       const step = result === undefined ? event : { ...event, Data: result };
       answer = await this.request(plugin, stepMethod(method), step);
@@ -185,7 +189,8 @@ export class MsgpackCaller implements PluginCaller {
     if (known !== undefined && known !== pid) this.instances.forget(plugin.name);
   }
 
-  private skipped(plugin: ConfiguredPlugin, error: RpcError): EventOutcome {
+  private skipped({ plugin, observer }: PluginEvent, error: RpcError): EventOutcome {
+    observer?.skipped(error.message);
     this.settings.log('error', `[${plugin.name}] ${error.message}`);
     return 'skipped';
   }

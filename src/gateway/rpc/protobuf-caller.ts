@@ -50,11 +50,13 @@ export class ProtobufCaller implements PluginCaller {
     for (;;) {
       const instanceId = await this.instanceId(plugin);
       try {
+        event.observer?.instance(instanceId);
         const command = { cmd_handle_event: { instance_id: instanceId, event_name: phase } };
         return await this.runEvent(event, command);
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         if (error.code !== 'CLOSED' || this.closed) throw this.eventError(plugin, error);
+        event.observer?.retried(error.message);
         this.settings.log('warn', `[${plugin.name}] closed`);
         this.instances.forget(plugin.name);
       }
@@ -76,10 +78,16 @@ export class ProtobufCaller implements PluginCaller {
 
   private async runEvent(event: PluginEvent, command: Command): Promise<EventOutcome> {
     const { sequence, connection } = await this.send(event.plugin, command);
+    const { observer } = event;
+    let chunk = 0;
     try {
       for (;;) {
         const method = await connection.read(this.settings.readTimeoutMs);
         if (method.length === 0) break;
+        if (observer !== undefined && connection.lastReadChunk !== chunk) {
+          chunk = connection.lastReadChunk;
+          observer.batch();
+        }
         const args = await connection.read(this.settings.readTimeoutMs);
         const reply = await performCall(event.host, method.toString(), args);
         await writeFrame(connection, reply);
