@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Service } from './config/entities.js';
 import { HeaderList } from './http/header-list.js';
 import { RequestBody } from './http/request-body.js';
@@ -7,6 +8,16 @@ import type { ExchangeObserver } from './observer.js';
 import type { LuaTable } from './plugin-port.js';
 import { normalizePath } from './router/path.js';
 import type { RouteMatch } from './router/router.js';
+
+/** What an exchange is made of: node's request, or something that looks like one. */
+export type ExchangeRequest = Readable &
+  Pick<IncomingMessage, 'url' | 'method' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
+    readonly socket: {
+      readonly remoteAddress?: string | undefined;
+      readonly remotePort?: number | undefined;
+      readonly localPort?: number | undefined;
+    };
+  };
 
 /** Where a request is proxied to. Plugins may change every part. */
 export interface UpstreamTarget {
@@ -91,7 +102,7 @@ export class Exchange {
   /** Who watches this request; usually nobody. */
   observer: ExchangeObserver | undefined;
 
-  constructor(request: IncomingMessage, bodyBufferBytes: number) {
+  constructor(request: ExchangeRequest, bodyBufferBytes: number) {
     this.target = request.url ?? '/';
     const question = this.target.indexOf('?');
     const rawPath = question < 0 ? this.target : this.target.slice(0, question);

@@ -6,7 +6,7 @@ import type { GatewayConfig } from './config/entities.js';
 import { Exchange } from './exchange.js';
 import { handleExchange } from './handle.js';
 import type { GatewayNode } from './host/context.js';
-import { UpstreamClient } from './http/upstream-client.js';
+import { type Redirect, UpstreamClient } from './http/upstream-client.js';
 import type { GatewayLog } from './log.js';
 import { LuaFunctions } from './lua/lua-functions.js';
 import type { Observe } from './observer.js';
@@ -26,6 +26,8 @@ export interface GatewayOptions {
   readonly host?: string;
   /** nginx's client_body_buffer_size: larger bodies that a plugin reads go to a file. Default 8 KiB, as in Kong. */
   readonly bodyBufferBytes?: number;
+  /** Where connections to upstreams go instead of their own address. */
+  readonly redirect?: Redirect | undefined;
   /** Asked at the beginning of each request for somebody who watches it. */
   readonly observe?: Observe | undefined;
 }
@@ -60,7 +62,7 @@ export interface Generation {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const id = randomUUID();
   const catalog = pluginCatalog(options.plugins);
-  const upstreams = new UpstreamClient();
+  const upstreams = new UpstreamClient(options.redirect);
   const running = new Set<Promise<void>>();
   let count = 0;
   const generationOf = async (config: GatewayConfig): Promise<Generation> => ({

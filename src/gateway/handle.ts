@@ -107,7 +107,8 @@ function demandHttps(exchange: Exchange, response: ServerResponse, status: numbe
   sendExit(exchange, response);
 }
 
-function targetOf(exchange: Exchange): UpstreamTarget | undefined {
+/** Where the matched route's service is, with the path for this request. */
+export function targetOf(exchange: Exchange): UpstreamTarget | undefined {
   const { match, service } = exchange;
   if (match === undefined || service === undefined) {
     return undefined;

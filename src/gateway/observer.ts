@@ -1,10 +1,11 @@
+import type { Phase } from '../plugin/definition.js';
 import type { Exchange } from './exchange.js';
 import type { LogLevel, LogSource } from './log.js';
 import type { PlannedPlugin } from './plan.js';
 import type { LuaValue, PdkHost } from './plugin-port.js';
 
-/** The parts of an exchange that take time, in Kong's order. */
-export type ObservedPhase = 'rewrite' | 'access' | 'upstream' | 'response' | 'log';
+/** The parts of an exchange that take time. */
+export type ObservedPhase = Phase | 'upstream';
 
 /** A request as it goes on the wire. Headers are name, value, name, value…, one char per byte. */
 export interface UpstreamRequestHead {

@@ -68,7 +68,10 @@ function sendBuffered(
 }
 
 /** Takes over the upstream's status and headers, behind those that plugins set before. */
-export function adoptUpstreamHead(exchange: Exchange, upstream: IncomingMessage): void {
+export function adoptUpstreamHead(
+  exchange: Exchange,
+  upstream: Pick<IncomingMessage, 'rawHeaders' | 'statusCode' | 'statusMessage'>,
+): void {
   const headers = HeaderList.fromRaw(upstream.rawHeaders);
   exchange.observer?.upstreamResponse(
     upstream.statusCode ?? 502,

@@ -83,7 +83,8 @@ export interface RecordedResponse {
 }
 
 export interface RecordedPhase {
-  readonly name: 'rewrite' | 'access' | 'upstream' | 'response' | 'log';
+  /** The local gateway has `rewrite`, `access`, `upstream`, `response` and `log`. */
+  readonly name: 'certificate' | 'preread' | 'rewrite' | 'access' | 'upstream' | 'response' | 'log';
   readonly startedAt: number;
   endedAt: number | undefined;
 }

@@ -173,6 +173,11 @@ export class PluginServer implements Commands, EventHost {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  /** Closes all instances and waits for what they have to close. */
+  async closeInstances(): Promise<void> {
+    await Promise.all([...this.instances.all()].map(({ id }) => this.instances.close(id)));
+  }
+
   findInstance(id: number): Instance | undefined {
     const instance = this.instances.get(id);
     if (instance !== undefined) instance.lastUsedAt = this.now;

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { ExchangeRequest } from '../exchange.js';
 
 /** A request body that was read: in memory, or in a file when it is larger than nginx's buffer. */
 export type StoredBody = { readonly content: Buffer } | { readonly file: string; readonly bytes: number };
@@ -20,7 +20,7 @@ export class RequestBody {
   onChunk: ((chunk: Buffer) => void) | undefined;
 
   constructor(
-    private readonly request: IncomingMessage,
+    private readonly request: ExchangeRequest,
     private readonly bufferBytes: number,
   ) {}
 

@@ -22,10 +22,21 @@ class ConnectError extends PluginServerError {
   }
 }
 
+/**
+ * Another address to connect to for a target; undefined: its own. The request stays the one for the target, its Host
+ * header included. It is sent without TLS.
+ */
+export type Redirect = (target: UpstreamTarget) => { host: string; port: number } | undefined;
+
 /** Sends requests to upstreams over pools of kept-alive connections. */
 export class UpstreamClient {
   readonly #http = new http.Agent({ keepAlive: true });
   readonly #https = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+  readonly #redirect: Redirect | undefined;
+
+  constructor(redirect?: Redirect) {
+    this.#redirect = redirect;
+  }
 
   close(): void {
     this.#http.destroy();
@@ -68,7 +79,8 @@ export class UpstreamClient {
   }
 
   #attempt(exchange: Exchange, target: UpstreamTarget, gone: AbortSignal): Promise<IncomingMessage> {
-    const secure = target.scheme === 'https';
+    const address = this.#redirect?.(target) ?? target;
+    const secure = address === target && target.scheme === 'https';
     const service = exchange.service;
     const { observer } = exchange;
     return new Promise((resolve, reject) => {
@@ -76,8 +88,8 @@ export class UpstreamClient {
       const headers = upstreamHeaders(exchange, target);
       const request = (secure ? https : http).request({
         agent: secure ? this.#https : this.#http,
-        host: target.host,
-        port: target.port,
+        host: address.host,
+        port: address.port,
         method: exchange.method,
         path: target.path + query,
         headers,

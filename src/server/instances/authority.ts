@@ -34,7 +34,7 @@ export class LocalAuthority implements InstanceAuthority {
 
   async close(id: number): Promise<Instance | undefined> {
     const instance = this.store.get(id);
-    this.store.close(id);
+    void this.store.close(id);
     return instance;
   }
 

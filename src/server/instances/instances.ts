@@ -60,20 +60,19 @@ export class InstanceStore {
     return instance;
   }
 
-  /** Forgets an instance; false when there is none. Its `close` method, if any, is told. */
-  close(id: number, reason = 'closed'): boolean {
+  /** Forgets an instance and calls its `close` method, if any. Resolves when that has ended; it never rejects. */
+  async close(id: number, reason = 'closed'): Promise<void> {
     const instance = this.instances.get(id);
-    if (instance === undefined) return false;
+    if (instance === undefined) return;
     this.instances.delete(id);
     this.log.info(`${instance.plugin.name} #${id}: instance ${reason}`);
-    void this.tellClosed(instance);
-    return true;
+    await this.tellClosed(instance);
   }
 
   /** Closes what was last used before `since`, Unix milliseconds: Kong never closes what it has forgotten. */
   expire(since: number): void {
     for (const instance of this.instances.values()) {
-      if (instance.lastUsedAt < since) this.close(instance.id, 'expired');
+      if (instance.lastUsedAt < since) void this.close(instance.id, 'expired');
     }
   }
 

@@ -117,7 +117,7 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
         this.socketChange?.superseded();
         return;
       case 'drop':
-        this.store.close(message.id, message.reason);
+        void this.store.close(message.id, message.reason);
         return;
       case 'step':
         this.step(message.ask, message.step);
