@@ -9,10 +9,12 @@ import { loadPlugins } from '../plugin/loader.js';
 
 const USAGE = `Usage: kong-ts-pluginserver check [FILE] [options]
 
-Validates a declarative config (default: kong.yml) against the plugins' schemas and compiles the functions in it,
-running none of them. Each fault is a line "file:line:column: message"; the exit code is 1 when there is any.
+Validates a declarative config (default: kong.yml) as Kong 3.9 would, with the plugins' schemas, and compiles the
+functions in it, running none of them. Each fault is a line "file:line:column: message"; the exit code is 1 when there
+is any. What is not checked, or has no effect in the local gateway, is noted behind the faults.
 
   -d, --plugins-directory DIR   the plugins it may use (default: the bundled ones)
+      --strict                  notes are faults
   -h, --help                    this text
 `;
 
@@ -24,12 +26,14 @@ running none of them. Each fault is a line "file:line:column: message"; the exit
 export async function run(argv: string[]): Promise<number> {
   let file = 'kong.yml';
   let directory = packageFile('plugins');
+  let strict = false;
   try {
     const { values, positionals } = parseArgs({
       args: argv,
       allowPositionals: true,
       options: {
         'plugins-directory': { type: 'string', short: 'd' },
+        strict: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -38,6 +42,7 @@ export async function run(argv: string[]): Promise<number> {
       return 0;
     }
     if (positionals.length > 1) throw new TypeError('one file at a time');
+    strict = values.strict === true;
     file = positionals[0] ?? file;
     directory = values['plugins-directory'] ?? directory;
   } catch (error) {
@@ -53,12 +58,13 @@ export async function run(argv: string[]): Promise<number> {
   }
   const { plugins, failures } = await loadPlugins(directory);
   for (const failure of failures) process.stderr.write(`kong-ts-pluginserver check: ${failure.message}\n`);
-  const problems: Problem[] = [
-    ...parseDeclarativeConfig(text, file, pluginCatalog(plugins)).problems,
-    ...functionProblems(text, file),
-  ].sort((a, b) => a.line - b.line || a.column - b.column);
+  const parsed = parseDeclarativeConfig(text, file, pluginCatalog(plugins));
+  const problems: Problem[] = [...parsed.problems, ...functionProblems(text, file)].sort(
+    (a, b) => a.line - b.line || a.column - b.column,
+  );
   for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
-  if (problems.length > 0) return 1;
-  process.stdout.write(`${file}: no faults\n`);
-  return failures.length > 0 ? 1 : 0;
+  for (const note of parsed.notes) process.stdout.write(`${formatProblem(note)} (note)\n`);
+  const faulty = problems.length > 0 || (strict && parsed.notes.length > 0);
+  if (!faulty) process.stdout.write(`${file}: no faults\n`);
+  return faulty || failures.length > 0 ? 1 : 0;
 }

@@ -76,8 +76,7 @@ function route(
   response: ServerResponse,
   { router, plan }: Generation,
 ): Routed | undefined {
-  const { method, host, path, headers } = exchange;
-  const port = Number(/:(\d+)$/.exec(exchange.hostHeader ?? '')?.[1] ?? 80);
+  const { method, path, headers, hostHeader: host, localPort: port } = exchange;
   const match = router.match({ method, host, port, path, headers });
   if (match === undefined) {
     sendError(exchange, response, 404, 'kong', 'no Route matched with those values');

@@ -71,8 +71,8 @@ function fillRecord(schema: readonly SchemaField[], given: Dict): Dict {
 
 function fill(field: SchemaField, value: unknown): unknown {
   if (value === null) return null;
-  const start = value === undefined ? structuredClone(field.default) : value;
   const type = field.type;
+  const start = value === undefined ? structuredClone(field.default) : asTable(type, value);
   if (type === 'record') {
     const fields = listOf(field.fields);
     if (isDict(start)) return fillRecord(fields, start);
@@ -91,6 +91,13 @@ function fill(field: SchemaField, value: unknown): unknown {
     return Object.fromEntries(Object.entries(start).map(([key, item]) => [key, fill(values, item)]));
   }
   return start ?? null;
+}
+
+/** Lua has one empty table, so `[]` may stand for a mapping and `{}` for a list. */
+function asTable(type: unknown, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length > 0) return value;
+  if (type === 'map' || type === 'record') return {};
+  return type === 'array' || type === 'set' ? [] : value;
 }
 
 function checkRecord(

@@ -40,7 +40,7 @@ routes:
 consumers: [{ username: alice, tags: [vip] }]
 plugins:
   - { name: limits, route: rb, enabled: false }
-  - { name: other, service: { name: b } }
+  - { name: other, service: b }
 `);
     assert.deepEqual(problems, []);
     const [a, b] = config.services;
@@ -49,7 +49,7 @@ plugins:
     const [ra, rb] = config.routes;
     assert.deepEqual(
       ra?.paths.map(({ regex }) => regex?.source),
-      [undefined, '^(?:\\/re\\/(?<id>[0-9]+))'],
+      [undefined, '^/re/(?P<id>[0-9]+)'],
     );
     assert.equal(rb?.service, b);
     assert.deepEqual(
@@ -72,8 +72,8 @@ plugins:
 
   it('names every fault with its place', () => {
     assert.deepEqual(
-      problemsOf(`_format_version: "2.1"
-upstreams: [{ name: u }]
+      problemsOf(`_format_version: "2.0"
+upstreams: [{ name: 'u:1' }]
 services:
   - name: a
     host: a.test
@@ -82,38 +82,38 @@ services:
     routes:
       - name: r
         paths: [no-slash]
-        snis: [x]
-        protocols: [grpc]
+        protocols: [http, tcp]
       - name: empty
     plugins:
-      - name: key-auth
+      - name: key-aut
       - name: limits
         config:
           hosts: [x, 5]
           typo: 1
+    typo: 2
 plugins:
   - { name: limits, consumer: alice }
   - { name: limits, service: nobody }
-  - name: post-function
-    config:
-      header_filter: ["return"]
+  - { name: limits, service: { name: a } }
+_info: {}
 `),
       [
-        'kong.yml:1:18: _format_version is "2.1", it must be "3.0"',
-        'kong.yml:7:14: service "a": retries must be an integer from 0 to 32767',
-        'kong.yml:6:5: service "a": tls_verify is not emulated by the local gateway',
-        'kong.yml:12:21: route "r": protocol grpc is not emulated by the local gateway',
-        'kong.yml:10:17: route "r": path no-slash must start with / (or ~/ for a regular expression)',
-        'kong.yml:11:9: route "r": snis is not emulated by the local gateway',
-        'kong.yml:9:9: route "r": needs at least one of methods, hosts, headers, paths',
-        'kong.yml:13:9: route "empty": needs at least one of methods, hosts, headers, paths',
-        'kong.yml:2:1: config: upstreams is not emulated by the local gateway',
-        'kong.yml:15:9: plugin key-auth is not emulated by the local gateway (it has pre-function, post-function, limits, other)',
-        'kong.yml:18:22: plugin "limits": config.hosts.1: expected a string',
-        'kong.yml:19:17: plugin "limits": config.typo: unknown field',
-        'kong.yml:21:21: plugin "limits": consumer is not emulated by the local gateway',
-        'kong.yml:22:30: plugin "limits": there is no service "nobody"',
-        'kong.yml:25:22: plugin "post-function": config.header_filter: header_filter is not emulated by the local gateway',
+        'kong.yml:1:18: _format_version is "2.0", it must be one of "1.1", "2.1", "3.0"',
+        `kong.yml:2:21: upstream "u:1": name: Invalid name ('u:1'); no port allowed`,
+        `kong.yml:4:5: service "a": failed conditional validation given value of field 'protocol'`,
+        'kong.yml:6:17: service "a": tls_verify: value must be null',
+        'kong.yml:7:14: service "a": retries: expected an integer',
+        'kong.yml:10:17: route "r": paths.0: should start with: / (fixed path) or ~/ (regex path)',
+        'kong.yml:11:20: route "r": protocols: these values are mutually exclusive',
+        `kong.yml:12:9: route "empty": must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'`,
+        'kong.yml:14:15: plugin "key-aut": name: there is no such plugin, neither here nor among those that Kong 3.9 brings; did you mean "key-auth"?',
+        'kong.yml:17:22: plugin "limits": config.hosts.1: expected a string',
+        'kong.yml:18:11: plugin "limits": config.typo: unknown field',
+        'kong.yml:19:5: service "a": typo: unknown field',
+        'kong.yml:21:31: plugin "limits": consumer: there is no consumer "alice"',
+        'kong.yml:22:30: plugin "limits": service: there is no service "nobody"',
+        'kong.yml:23:30: plugin "limits": service: expected a name, or an id as { id: … }: its primary key is missing',
+        "kong.yml:24:1: unknown field _info (decK's, and no part of Kong's format)",
       ],
     );
   });
@@ -130,8 +130,8 @@ services: [{ name: a, host: a.test }, { name: a, host: b.test }]
 plugins: [{ name: other }, { name: other }]
 `);
     assert.deepEqual(problems, [
-      'kong.yml:2:39: service "a": there is one already with this name or id',
-      'kong.yml:3:30: plugin "other": there is one already for the same scope',
+      'kong.yml:2:39: service "a": there is one already with this name',
+      'kong.yml:3:28: plugin "other": there is one already with this name, route, service, consumer',
     ]);
   });
 });

@@ -288,7 +288,14 @@ services: [{ name: up, url: "http://127.0.0.1:${upstream.port}", routes: [{ name
 `);
     try {
       assert.equal((await rawRequest(other.port, { path: '/a' })).statusLine, 'HTTP/1.1 200 OK');
-      await other.gateway.reload({ services: [], routes: [], consumers: [], plugins: [], loadedAt: 0 });
+      await other.gateway.reload({
+        services: [],
+        routes: [],
+        consumers: [],
+        upstreams: [],
+        plugins: [],
+        loadedAt: 0,
+      });
       assert.equal((await rawRequest(other.port, { path: '/a' })).statusLine, 'HTTP/1.1 404 Not Found');
     } finally {
       await other.gateway.close();

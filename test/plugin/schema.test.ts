@@ -81,7 +81,7 @@ describe('checking a configuration', () => {
       [{ type: 'array', elements: { type: 'string' }, len_eq: 1 }, ['a'], [], 'length must be 1'],
       [{ type: 'string', match: '%d', err: 'own words' }, '1', 'x', 'own words'],
       [{ type: 'string', is_regex: true }, '(?i)a++', 'a(', 'not a valid regex: a('],
-      [{ type: 'set', elements: { type: 'integer' } }, [1, 1], {}, 'expected a set'],
+      [{ type: 'set', elements: { type: 'integer' } }, {}, { a: 1 }, 'expected a set'],
     ] as const) {
       assert.deepEqual(check(field, good), [], JSON.stringify(field));
       assert.deepEqual(check(field, bad), [`f: ${message}`]);

@@ -1,3 +1,5 @@
+import type { RouteRegex } from '../router/rust-regex.js';
+
 /** A service of the declarative config, defaults filled in. Times in milliseconds. */
 export interface Service {
   readonly id: string;
@@ -18,8 +20,10 @@ export interface Service {
 export interface RoutePath {
   /** As written, `~` of a regex included. */
   readonly text: string;
-  /** Anchored at the start; undefined for a prefix. */
-  readonly regex: RegExp | undefined;
+  /** What a path has to begin with, one char per byte; unused with a regex. */
+  readonly prefix: string;
+  /** Undefined for a prefix. */
+  readonly regex: RouteRegex | undefined;
 }
 
 export interface Route {
@@ -38,6 +42,8 @@ export interface Route {
   readonly httpsRedirectStatusCode: number;
   readonly requestBuffering: boolean;
   readonly responseBuffering: boolean;
+  /** Shown by the PDK; Kong's default router makes nothing of it. */
+  readonly pathHandling: string;
   readonly tags: readonly string[] | undefined;
 }
 
@@ -48,13 +54,22 @@ export interface Consumer {
   readonly tags: readonly string[] | undefined;
 }
 
-/** A plugin entity. Where `service` and `route` are both absent it is global. */
+/** A name that services may have as their host, and what stands behind it. */
+export interface Upstream {
+  readonly name: string;
+  readonly hostHeader: string | undefined;
+  readonly targets: { readonly target: string; readonly weight: number }[];
+}
+
+/** A plugin entity. Where it has no service, route or consumer it is global. */
 export interface PluginEntity {
   readonly id: string;
   readonly name: string;
+  readonly instanceName: string | undefined;
   readonly enabled: boolean;
   readonly service: Service | undefined;
   readonly route: Route | undefined;
+  readonly consumer: Consumer | undefined;
   readonly protocols: readonly string[];
   readonly tags: readonly string[] | undefined;
   /** Validated, with the schema's defaults. */
@@ -65,6 +80,7 @@ export interface GatewayConfig {
   readonly services: readonly Service[];
   readonly routes: readonly Route[];
   readonly consumers: readonly Consumer[];
+  readonly upstreams: readonly Upstream[];
   readonly plugins: readonly PluginEntity[];
   /** When the config was read, Unix seconds: `created_at` and `updated_at` of every entity. */
   readonly loadedAt: number;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
-/** RFC 9562 namespace of the ids this gateway derives; a constant of its own, so ids differ from a real Kong's. */
-const NAMESPACE = Buffer.from('6f1a4b0e9d5c4e53b2a7c80d4b7f2e11', 'hex');
+/** The namespace that Kong derives the ids of a declarative config from. */
+const NAMESPACE = 'fd02801f-0957-4a15-a55a-c8d9606f30b5';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -9,9 +9,17 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-/** A version 5 UUID of an entity: the same name gets the same id in every run. */
+/** The id that Kong gives an entity: the same name gets the same id in every run. */
 export function deriveId(kind: string, name: string): string {
-  const hash = createHash('sha1').update(NAMESPACE).update(`${kind}:${name}`).digest();
+  return uuidV5(uuidV5(NAMESPACE, kind), name);
+}
+
+/** RFC 9562 §5.5. */
+export function uuidV5(namespace: string, name: string): string {
+  const hash = createHash('sha1')
+    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
+    .update(name)
+    .digest();
   hash[6] = ((hash[6] as number) & 0x0f) | 0x50;
   hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
   const hex = hash.toString('hex');

@@ -1,6 +1,6 @@
 import type { LineCounter } from 'yaml';
 
-/** A fault in a declarative config. Line and column count from 1. */
+/** A fault in a declarative config, or a note. Line and column count from 1. */
 export interface Problem {
   readonly file: string;
   readonly line: number;
@@ -18,9 +18,12 @@ export interface Located {
   range?: readonly [number, number, number] | null | undefined;
 }
 
-/** Collects every fault of one file instead of stopping at the first. */
+/** Collects everything there is to say about one file instead of stopping at the first fault. */
 export class ProblemList {
+  /** What Kong refuses. */
   readonly list: Problem[] = [];
+  /** What is not checked, or not emulated by the local gateway. */
+  readonly notes: Problem[] = [];
 
   constructor(
     private readonly file: string,
@@ -33,7 +36,22 @@ export class ProblemList {
 
   /** @param offset characters from the start of the file */
   addAt(offset: number, message: string): void {
+    this.list.push(this.#problem(offset, message));
+  }
+
+  noteAt(offset: number, message: string): void {
+    this.notes.push(this.#problem(offset, message));
+  }
+
+  /** Everything in the order of the file. */
+  sort(): void {
+    for (const problems of [this.list, this.notes]) {
+      problems.sort((a, b) => a.line - b.line || a.column - b.column);
+    }
+  }
+
+  #problem(offset: number, message: string): Problem {
     const { line, col } = this.lines.linePos(offset);
-    this.list.push({ file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), message });
+    return { file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), message };
   }
 }

@@ -1,13 +1,16 @@
 import type { Route, RoutePath } from '../config/entities.js';
+import { uuidV5 } from '../config/ids.js';
 import type { HeaderList } from '../http/header-list.js';
+import { RouteRegex } from './rust-regex.js';
 
 /** What a route is chosen by. */
 export interface RoutedRequest {
   readonly method: string;
-  /** Lower case, without the port. */
-  readonly host: string;
+  /** The Host header as sent, which Kong compares letter by letter; undefined without one. */
+  readonly host: string | undefined;
+  /** The port it came to, for a Host header without one. */
   readonly port: number;
-  /** Normalised. */
+  /** Normalised, one char per byte. */
   readonly path: string;
   readonly headers: HeaderList;
 }
@@ -17,113 +20,125 @@ export interface RouteMatch {
   /** The part of the path that the route's path matched; undefined for a route without paths. */
   readonly matchedPath: string | undefined;
   /** Of a regex path: the whole match at 0, then the groups. */
-  readonly captures: readonly (string | undefined)[];
+  readonly captures: readonly string[];
   readonly namedCaptures: Readonly<Record<string, string>>;
 }
 
+type HeaderTest = (values: readonly string[]) => boolean;
+
+/** A route with those of its paths that weigh the same. */
 interface Candidate {
   readonly route: Route;
-  readonly path: RoutePath | undefined;
+  readonly paths: readonly RoutePath[];
+  readonly headers: readonly (readonly [name: string, test: HeaderTest])[];
+  readonly weights: readonly number[];
+  readonly id: string;
 }
 
+/** The namespace that Kong derives the ids of a route's parts from. */
+const SPLIT_ROUTES = '7f145bf9-0dce-4f91-98eb-debbce4b9f6b';
+
 /**
- * Chooses the route of a request in the order of Kong's router: most kinds of rules first, then plain before
- * wildcard hosts, more headers, regex before prefix paths, `regex_priority`, longer paths, earlier routes.
+ * Chooses the route of a request in the order of Kong's default router: most kinds of rules first, then plain before
+ * wildcard hosts, more headers, regex before prefix paths, `regex_priority`, longer prefixes, and the higher id.
  */
 export class Router {
   readonly #candidates: readonly Candidate[];
 
   constructor(routes: readonly Route[]) {
-    const candidates = routes.flatMap((route) =>
-      (route.paths.length === 0 ? [undefined] : route.paths).map((path): Candidate => ({ route, path })),
-    );
-    // Array.prototype.sort is stable: equal candidates keep the order of the config.
-    this.#candidates = candidates.sort(byPriority);
+    this.#candidates = routes.flatMap(candidatesOf).sort(byPriority);
   }
 
   match(request: RoutedRequest): RouteMatch | undefined {
-    for (const { route, path } of this.#candidates) {
-      if (!matchesRules(route, request)) {
-        continue;
-      }
-      if (path === undefined) {
-        return { route, matchedPath: undefined, captures: [], namedCaptures: {} };
-      }
-      if (path.regex === undefined) {
-        if (request.path.startsWith(path.text)) {
-          return { route, matchedPath: path.text, captures: [], namedCaptures: {} };
+    for (const candidate of this.#candidates) {
+      const { route, paths } = candidate;
+      if (!matchesRules(candidate, request)) continue;
+      if (paths.length === 0) return { route, matchedPath: undefined, captures: [], namedCaptures: {} };
+      for (const { prefix, regex } of paths) {
+        if (regex === undefined) {
+          if (request.path.startsWith(prefix)) {
+            return { route, matchedPath: prefix, captures: [], namedCaptures: {} };
+          }
+          continue;
         }
-        continue;
-      }
-      const found = path.regex.exec(request.path);
-      if (found !== null) {
-        const namedCaptures = Object.fromEntries(
-          Object.entries(found.groups ?? {}).filter((entry) => entry[1] !== undefined),
-        );
-        return { route, matchedPath: found[0], captures: [...found], namedCaptures };
+        const found = regex.exec(request.path);
+        if (found === undefined) continue;
+        // Kong shows the whole match beside groups only.
+        const captures = found.captures.length > 1 ? found.captures : [];
+        return { route, matchedPath: found.text, captures, namedCaptures: found.named };
       }
     }
     return undefined;
   }
 }
 
-function byPriority(a: Candidate, b: Candidate): number {
-  const left = weights(a);
-  const right = weights(b);
-  for (const [index, weight] of left.entries()) {
-    const difference = (right[index] as number) - weight;
-    if (difference !== 0) {
-      return difference;
-    }
+/** Paths of one length are one candidate, and so are all regular expressions: Kong splits its routes so. */
+function candidatesOf(route: Route): Candidate[] {
+  const groups = new Map<number, RoutePath[]>();
+  for (const path of route.paths) {
+    const key = path.regex === undefined ? path.prefix.length : 0;
+    groups.set(key, [...(groups.get(key) ?? []), path]);
   }
-  return 0;
+  const parts = groups.size === 0 ? [[]] : [...groups.values()];
+  const headers = [...route.headers].map(([name, values]) => [name, headerTest(values)] as const);
+  return parts.map((paths, index) => ({
+    route,
+    paths,
+    headers,
+    weights: weigh(route, paths[0]),
+    id: parts.length === 1 ? route.id : uuidV5(SPLIT_ROUTES, `${route.id}#${index + 1}`),
+  }));
 }
 
-function weights({ route, path }: Candidate): number[] {
+function weigh(route: Route, path: RoutePath | undefined): number[] {
   const kinds = [route.methods.length, route.hosts.length, route.headers.size, route.paths.length];
+  const isRegex = path?.regex !== undefined;
   return [
     kinds.filter((count) => count > 0).length,
     route.hosts.length > 0 && !route.hosts.some((host) => host.includes('*')) ? 1 : 0,
     route.headers.size,
-    path?.regex === undefined ? 0 : 1,
-    path?.regex === undefined ? 0 : route.regexPriority,
-    path?.text.length ?? 0,
+    isRegex ? 1 : 0,
+    isRegex ? route.regexPriority : 0,
+    path?.prefix.length ?? 0,
   ];
 }
 
-function matchesRules(route: Route, request: RoutedRequest): boolean {
-  if (route.methods.length > 0 && !route.methods.includes(request.method)) {
-    return false;
+function byPriority(a: Candidate, b: Candidate): number {
+  for (const [index, weight] of a.weights.entries()) {
+    const difference = (b.weights[index] as number) - weight;
+    if (difference !== 0) return difference;
   }
-  if (route.hosts.length > 0 && !route.hosts.some((host) => matchesHost(host, request))) {
-    return false;
-  }
-  for (const [name, values] of route.headers) {
-    const sent = request.headers.getAll(name).map((value) => value.toLowerCase());
-    if (!sent.some((value) => values.some((wanted) => matchesHeader(wanted, value)))) {
-      return false;
-    }
-  }
-  return true;
+  return a.id < b.id ? 1 : -1;
+}
+
+function matchesRules({ route, headers }: Candidate, request: RoutedRequest): boolean {
+  if (route.methods.length > 0 && !route.methods.includes(request.method)) return false;
+  if (route.hosts.length > 0 && !route.hosts.some((host) => matchesHost(host, request))) return false;
+  return headers.every(([name, test]) => test(request.headers.getAll(name)));
+}
+
+function splitPort(host: string): [host: string, port: number | undefined] {
+  const [, name, digits] = /^([^:]*):(\d+)$/.exec(host) ?? [];
+  return name === undefined ? [host, undefined] : [name, Number(digits)];
 }
 
 function matchesHost(pattern: string, request: RoutedRequest): boolean {
-  const colon = pattern.lastIndexOf(':');
-  const host = colon < 0 ? pattern : pattern.slice(0, colon);
-  if (colon >= 0 && Number(pattern.slice(colon + 1)) !== request.port) {
-    return false;
-  }
-  if (host.startsWith('*')) {
-    return request.host.endsWith(host.slice(1)) && request.host.length > host.length - 1;
-  }
-  if (host.endsWith('*')) {
-    return request.host.startsWith(host.slice(0, -1)) && request.host.length > host.length - 1;
-  }
-  return host === request.host;
+  if (request.host === undefined) return false;
+  const [wanted, wantedPort] = splitPort(pattern);
+  const [host, port = request.port] = splitPort(request.host);
+  if (wantedPort !== undefined && wantedPort !== port) return false;
+  if (wanted.startsWith('*')) return host.endsWith(wanted.slice(1));
+  if (wanted.endsWith('*')) return host.startsWith(wanted.slice(0, -1));
+  return host === wanted;
 }
 
-function matchesHeader(wanted: string, value: string): boolean {
-  return wanted.startsWith('~*')
-    ? new RegExp(wanted.slice(2), 'i').test(value)
-    : wanted.toLowerCase() === value;
+/** Kong puts both sides into lower case, expressions included. */
+function headerTest(values: readonly string[]): HeaderTest {
+  const tests = values.map((value) => {
+    const lower = value.toLowerCase();
+    if (!value.startsWith('~*')) return (sent: string) => sent === lower;
+    const regex = new RouteRegex(lower.slice(2));
+    return (sent: string) => regex.test(sent);
+  });
+  return (sent) => sent.some((value) => tests.some((test) => test(value.toLowerCase())));
 }

@@ -1,0 +1,65 @@
+import { BUNDLED_PLUGINS, nearestName } from './bundled-plugins.js';
+import type { PluginCatalog } from './catalog.js';
+import { type EntityReader, isEmptyTable, type ReadEntity } from './entity-reader.js';
+import { FUNCTION_PLUGINS } from './function-plugins.js';
+import type { ParseOptions } from './parse.js';
+import type { YamlSource } from './yaml-source.js';
+
+/**
+ * Checks what a plugin entity says of its plugin: that there is one of this name, where it may be configured, and its
+ * `config`, which becomes `value.config` with the schema's defaults. What Kong brings along is noted, not run.
+ */
+export function checkPlugin(
+  entity: ReadEntity,
+  reader: EntityReader,
+  source: YamlSource,
+  catalog: PluginCatalog,
+  options: ParseOptions,
+): void {
+  const { given, value } = entity;
+  const { name } = given;
+  if (typeof name !== 'string' || name === '') return;
+  const kind = catalog.get(name);
+  const bundled = BUNDLED_PLUGINS.get(name);
+  const noConsumer = kind === undefined ? bundled?.noConsumer : FUNCTION_PLUGINS.has(name);
+  const nested = entity.parent?.field === 'consumer';
+  if (noConsumer === true && !nested && entity.references.has('consumer')) {
+    reader.fault(entity, ['consumer'], 'value must be null: this plugin cannot be configured for a consumer');
+  }
+  if (kind !== undefined) {
+    if (entity.faulty && typeof value.config !== 'object') return;
+    const { config, faults } = kind.validate(isEmptyTable(given.config) ? {} : given.config);
+    for (const { path, message } of faults) reader.fault(entity, ['config', ...path], message);
+    value.config = config;
+    return;
+  }
+  const at = [...entity.path, 'name'];
+  if (bundled === undefined) {
+    const near = nearestName(name, [...catalog.keys(), ...BUNDLED_PLUGINS.keys()]);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    if (options.ignoreUnknown === true) {
+      source.problems.noteAt(source.offsetOf(at), `${entity.what}: there is no such plugin, ignored`);
+    } else {
+      reader.fault(
+        entity,
+        ['name'],
+        `there is no such plugin, neither here nor among those that Kong 3.9 brings${hint}`,
+      );
+    }
+    return;
+  }
+  const config = (given.config ?? {}) as Record<string, unknown>;
+  for (const field of bundled.required) {
+    if (config[field] === undefined || config[field] === null) {
+      reader.fault(entity, ['config', field], 'required field missing');
+    }
+  }
+  if (bundled.httpOnly && Array.isArray(given.protocols)) {
+    const odd = given.protocols.findIndex((protocol) => !/^(http|grpc)s?$/.test(String(protocol)));
+    if (odd >= 0) reader.fault(entity, ['protocols', odd], 'expected one of: grpc, grpcs, http, https');
+  }
+  source.problems.noteAt(
+    source.offsetOf(at),
+    `${entity.what}: Kong's own, its config is not checked and the local gateway runs without it`,
+  );
+}
