@@ -1,22 +1,28 @@
+import { randomBytes } from 'node:crypto';
 import { PdkError } from './errors.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 const JSON_TYPE = 'application/json';
 const MULTIPART = 'multipart/form-data';
 
+/** How many arguments of a form Kong reads where it is not told. */
+const DEFAULT_MAX_ARGS = 100;
+
 /**
  * Parses a body by its media type, for the types that Kong's own function knows.
  *
+ * @param maxArgs how many arguments of a form are read, 1 to 1000; 100 by default, as Kong has it
  * @throws PdkError `PDK_FAILED` when the type is unknown or the body is not of it
  */
 export async function parseBody(
   method: string,
   body: Buffer,
   contentType: string | undefined,
+  maxArgs: unknown = DEFAULT_MAX_ARGS,
 ): Promise<unknown> {
   const type = mediaType(contentType);
   if (type === JSON_TYPE) return parseJson(method, body);
-  if (type === FORM) return parseForm(body);
+  if (type === FORM) return parseForm(body, typeof maxArgs === 'number' ? maxArgs : DEFAULT_MAX_ARGS);
   if (type === MULTIPART) return parseMultipart(method, body, contentType as string);
   throw new PdkError('PDK_FAILED', method, unsupported(contentType));
 }
@@ -37,6 +43,7 @@ export function serialiseBody(
   const type = mediaType(contentType);
   if (type === JSON_TYPE) return { body: JSON.stringify(value), contentType: JSON_TYPE };
   if (type === FORM) return { body: formText(value), contentType: FORM };
+  if (type === MULTIPART) return multipartText(method, value);
   throw new PdkError('PDK_FAILED', method, unsupported(contentType));
 }
 
@@ -57,10 +64,12 @@ function parseJson(method: string, body: Buffer): unknown {
 }
 
 /** As for query arguments: one value is a string, several are a list, a name without `=` is true. */
-function parseForm(body: Buffer): Record<string, unknown> {
+function parseForm(body: Buffer, maxArgs: number): Record<string, unknown> {
   const fields = new Map<string, (string | true)[]>();
+  let count = 0;
   for (const pair of body.toString('utf8').split('&')) {
     if (pair === '') continue;
+    if (++count > maxArgs) break;
     const equals = pair.indexOf('=');
     const name = unescapeForm(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? true : unescapeForm(pair.slice(equals + 1));
@@ -102,6 +111,21 @@ async function parseMultipart(
     fields[name] = values.length === 1 ? (values[0] as string) : values;
   }
   return fields;
+}
+
+/** One part per member, as Kong's own function writes them; nothing for null and false. */
+function multipartText(method: string, value: object): { body: string; contentType: string } {
+  const boundary = `----kong-${randomBytes(16).toString('hex')}`;
+  const parts = Object.entries(value)
+    .filter(([, member]) => member !== undefined && member !== null && member !== false)
+    .map(([name, member]) => {
+      if (typeof member === 'object') {
+        throw new PdkError('PDK_BAD_ARGUMENT', method, `argument 1.${name} must be a text, not an object`);
+      }
+      const quoted = name.replace(/["\r\n]/g, encodeURIComponent);
+      return `--${boundary}\r\nContent-Disposition: form-data; name="${quoted}"\r\n\r\n${String(member)}\r\n`;
+    });
+  return { body: `${parts.join('')}--${boundary}--\r\n`, contentType: `${MULTIPART}; boundary=${boundary}` };
 }
 
 function formText(value: object): string {

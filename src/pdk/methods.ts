@@ -1,8 +1,6 @@
-import { COMPOSED, type Composed } from './composed.js';
-
 /** A function of the PDK as the `kong` object offers it. */
 export interface PdkMethod {
-  /** Position in {@link PDK_METHODS}, for tables beside it. */
+  /** Position in {@link PDK_METHODS}, for tables beside it; -1 for a function that the table does not know. */
   readonly index: number;
   /** Where it is found on the `kong` object: `['request', 'getHeaders']`. */
   readonly path: readonly string[];
@@ -14,62 +12,110 @@ export interface PdkMethod {
    * - `exit`: Kong decides the response and the handler ends.
    */
   readonly kind: 'value' | 'void' | 'exit';
-  /** Builds the function from others, for protocols that do not carry it. */
-  readonly composed?: Composed;
+  /**
+   * The phases in which Kong 3.9 performs it, one letter each: certificate, rewrite, access, response (`s`), preread,
+   * log. Empty for functions that a plugin server can never use.
+   */
+  readonly phases: string;
 }
 
-/** Every function that kong-pdk declares, by namespace. An asterisk marks those without a result. */
-const DECLARED: Record<string, string> = {
-  client: `authenticate* authenticateConsumerGroupByConsumerId* getConsumer getConsumerGroup getConsumerGroups
-    getCredential getForwardedIp getForwardedPort getIp getPort getProtocol loadConsumer
-    setAuthenticatedConsumerGroup* setAuthenticatedConsumerGroups*`,
-  'client.tls': 'disableSessionReuse getFullClientCertificateChain requestClientCertificate setClientVerify*',
-  cluster: 'getId',
-  'ctx.shared': 'get set*',
-  'enterpriseEdition.jwe': 'decode decrypt encrypt',
-  ip: 'isTrusted',
-  log: 'alert* crit* debug* deprecation* err* info* notice* serialize setSerializeValue* warn*',
-  nginx: 'getCtx getStatistics getSubsystem getTls1_versionStr getVar reqStartTime setCtx*',
-  'nginx.shared': 'get set*',
-  node: 'getHostname getId getMemoryStats',
-  plugin: 'getId',
-  request: `getBody getForwardedHost getForwardedPath getForwardedPort getForwardedPrefix getForwardedScheme getHeader
-    getHeaders getHost getHttpVersion getMethod getPath getPathWithQuery getPort getQuery getQueryArg getRawBody
-    getRawPath getRawQuery getScheme getStartTime getUriCaptures`,
-  response: `addHeader* clearHeader* error exit getHeader getHeaders getSource getStatus setHeader* setHeaders*
-    setStatus*`,
-  router: 'getRoute getService',
-  service: `setRetries* setTarget* setTargetRetryCallback* setTimeouts* setTlsVerify setTlsVerifyDepth* setUpstream`,
-  'service.request': `addHeader* clearHeader* disableTls enableBuffering* setBody setHeader* setHeaders* setMethod*
-    setPath* setQuery* setRawBody* setRawQuery* setScheme*`,
-  'service.response': 'getBody getHeader getHeaders getRawBody getStatus',
-  telemetry: 'log*',
-  vault: 'flush* get initWorker* isReference parseReference update warmup*',
+/**
+ * Every function that kong-pdk declares, and those that plugins use besides: by namespace, then by the phases in which
+ * Kong performs them. An asterisk marks those without a result.
+ *
+ * The log phase runs in a timer on what Kong has saved of the request, so fewer functions work there than Kong's own
+ * phase checks would let pass.
+ */
+const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '': { craspl: 'log*' },
+  client: {
+    crasp: 'getForwardedIp getForwardedPort getIp getPort',
+    asl: `getConsumer getConsumerGroup getConsumerGroups getCredential`,
+    as: 'getProtocol loadConsumer',
+    a: `authenticate* authenticateConsumerGroupByConsumerId* setAuthenticatedConsumerGroup*
+      setAuthenticatedConsumerGroups*`,
+  },
+  'client.tls': {
+    c: 'disableSessionReuse requestClientCertificate',
+    ras: 'getFullClientCertificateChain setClientVerify*',
+  },
+  cluster: { craspl: 'getId' },
+  'ctx.shared': { craspl: 'get set*' },
+  'enterpriseEdition.jwe': { craspl: 'decode decrypt encrypt' },
+  ip: { craspl: 'isTrusted' },
+  log: {
+    craspl: 'alert* crit* debug* deprecation* err* info* inspect* notice* warn*',
+    l: 'serialize',
+    rasl: 'setSerializeValue*',
+  },
+  'log.inspect': { craspl: 'on* off*' },
+  nginx: {
+    craspl: 'getCtx setCtx* getStatistics getSubsystem',
+    crasp: 'getTls1_versionStr getVar',
+    rasl: 'reqStartTime',
+  },
+  'nginx.shared': { craspl: 'get set*' },
+  node: { craspl: 'getHostname getId getMemoryStats' },
+  plugin: { craspl: 'getId' },
+  request: {
+    rasl: 'getHeader getHeaders getStartTime getUriCaptures',
+    ras: `getBody getForwardedHost getForwardedPath getForwardedPort getForwardedPrefix getForwardedScheme getHost
+      getHttpVersion getMethod getPath getPathWithQuery getPort getQuery getQueryArg getRawBody getRawPath
+      getRawQuery getScheme`,
+  },
+  response: {
+    ras: 'addHeader* clearHeader* error exit setHeader* setHeaders* setStatus*',
+    sl: 'getHeader getHeaders getSource getStatus',
+  },
+  router: { asl: 'getRoute getService' },
+  service: {
+    a: 'setRetries* setTimeouts* setUpstream',
+    rap: 'setTarget* setTlsVerify setTlsVerifyDepth*',
+    '': 'setTargetRetryCallback*',
+  },
+  'service.request': {
+    ra: `addHeader* clearHeader* enableBuffering* setBody setHeader* setHeaders* setMethod* setPath* setQuery*
+      setRawBody* setRawQuery* setScheme*`,
+    p: 'disableTls',
+  },
+  'service.response': { s: 'getBody getHeader getHeaders getRawBody getStatus' },
+  telemetry: { craspl: 'log*' },
+  vault: { craspl: 'flush* get initWorker* isReference parseReference update warmup*' },
 };
 
 const EXITS: ReadonlySet<string> = new Set(['kong.response.exit', 'kong.response.error']);
 
 /** The table of the PDK: one row per function, the same for every protocol. */
 export const PDK_METHODS: readonly PdkMethod[] = Object.entries(DECLARED)
-  .flatMap(([namespace, names]) =>
-    names
-      .split(/\s+/)
-      .map((name) => ({ namespace, name: name.replace('*', ''), isVoid: name.endsWith('*') })),
+  .flatMap(([namespace, byPhases]) =>
+    Object.entries(byPhases).flatMap(([phases, names]) =>
+      names.split(/\s+/).map((name) => ({ namespace, phases, name: name.replace('*', ''), marked: name })),
+    ),
   )
-  .map(({ namespace, name, isVoid }, index): PdkMethod => {
-    const path = [...namespace.split('.'), name];
-    const wire = `kong.${path.map(wireName).join('.')}`;
-    const composed = COMPOSED.get(wire);
-    return {
-      index,
-      path,
-      wire,
-      kind: EXITS.has(wire) ? 'exit' : isVoid ? 'void' : 'value',
-      ...(composed === undefined ? {} : { composed }),
-    };
+  .map(({ namespace, phases, name, marked }, index): PdkMethod => {
+    const path = namespace === '' ? [name] : [...namespace.split('.'), name];
+    const wire = wireName(path);
+    return { index, path, wire, kind: EXITS.has(wire) ? 'exit' : marked === name ? 'value' : 'void', phases };
   });
 
-/** camelCase to snake_case: a capital behind a small letter starts a new word. */
-function wireName(name: string): string {
+const BY_WIRE: ReadonlyMap<string, PdkMethod> = new Map(PDK_METHODS.map((method) => [method.wire, method]));
+
+/** The function that Kong knows by a name such as `kong.request.get_header`; undefined when the table has none. */
+export function methodNamed(wire: string): PdkMethod | undefined {
+  return BY_WIRE.get(wire);
+}
+
+/** A function that the table does not know, for protocols that carry any name. Its result is waited for. */
+export function unknownMethod(path: readonly string[]): PdkMethod {
+  const wire = wireName(path);
+  return BY_WIRE.get(wire) ?? { index: -1, path, wire, kind: 'value', phases: '' };
+}
+
+/** camelCase to snake_case: a capital behind a small letter starts a new word. What has no capitals stays. */
+export function snakeCase(name: string): string {
   return name.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${(pair[1] as string).toLowerCase()}`);
+}
+
+function wireName(path: readonly string[]): string {
+  return `kong.${path.map(snakeCase).join('.')}`;
 }

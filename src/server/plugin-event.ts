@@ -1,7 +1,9 @@
+import { prepareArguments } from '../pdk/arguments.js';
 import type { Bridge } from '../pdk/bridge.js';
+import type { Composed } from '../pdk/composed.js';
 import { HANDLER_EXIT, PdkError } from '../pdk/errors.js';
 import { createKong } from '../pdk/kong.js';
-import { PDK_METHODS, type PdkMethod } from '../pdk/methods.js';
+import { methodNamed, type PdkMethod } from '../pdk/methods.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
 import { describeError } from './errors.js';
 import type { Instance } from './instances/instances.js';
@@ -24,8 +26,8 @@ type Over = 'exit' | 'deadline' | 'ended' | 'lost';
 
 export const DONE: Promise<null> = Promise.resolve(null);
 
-const EXIT = methodNamed('kong.response.exit');
-const LOG_ERR = methodNamed('kong.log.err');
+const EXIT = methodNamed('kong.response.exit') as PdkMethod;
+const LOG_ERR = methodNamed('kong.log.err') as PdkMethod;
 
 const FAILURE_BODY = '{"message":"An unexpected error occurred"}';
 const FAILURE_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
@@ -58,11 +60,17 @@ export abstract class PluginEvent implements Bridge {
     return this.instance.config;
   }
 
+  get phases(): readonly Phase[] {
+    return this.instance.plugin.phases;
+  }
+
   /** Sends a call that every protocol passes through here; see {@link Bridge.call}. */
   call(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     if (this.over !== undefined) throw this.refusal(method);
-    if (method.kind === 'exit') this.leave(method, args);
-    return this.send(method, args);
+    const prepared = prepareArguments(method, args);
+    if (method.kind === 'exit') this.leave(method, prepared);
+    const composed = this.composed(method);
+    return composed === undefined ? this.send(method, prepared) : composed(createKong(this), prepared, this);
   }
 
   /** Runs the handler. Never throws: what becomes of an error is decided here. */
@@ -100,8 +108,8 @@ export abstract class PluginEvent implements Bridge {
   /** Sends a call other than an exit. Throws PdkError for what cannot be sent. */
   protected abstract send(method: PdkMethod, args: readonly unknown[]): Promise<unknown>;
 
-  /** Whether the protocol carries a function itself. */
-  protected abstract carries(method: PdkMethod): boolean;
+  /** How a function is built from others where it is not sent as it is. */
+  protected abstract composed(method: PdkMethod): Composed | undefined;
 
   /** Sends an exit; nothing follows it. */
   protected abstract sendExit(method: PdkMethod, args: readonly unknown[]): void;
@@ -133,20 +141,26 @@ export abstract class PluginEvent implements Bridge {
   }
 
   private leave(method: PdkMethod, args: readonly unknown[]): never {
-    if (this.carries(method)) {
+    const composed = this.composed(method);
+    if (composed === undefined) {
       this.sendExit(method, args);
       this.end('exit', 'exit');
     } else {
       // The handler ends here and now, awaited or not; only the answer takes one more round trip.
       this.over = 'exit';
-      void this.leaveComposed(method, args);
+      void this.leaveComposed(composed, method, args);
     }
     throw HANDLER_EXIT;
   }
 
-  private async leaveComposed(method: PdkMethod, args: readonly unknown[]): Promise<void> {
+  private async leaveComposed(
+    composed: Composed,
+    method: PdkMethod,
+    args: readonly unknown[],
+  ): Promise<void> {
     const inner: Bridge = {
       config: this.config,
+      phases: this.phases,
       call: (called, callArgs) => {
         if (called !== EXIT) return this.send(called, callArgs);
         this.sendExit(EXIT, callArgs);
@@ -154,7 +168,7 @@ export abstract class PluginEvent implements Bridge {
       },
     };
     try {
-      await method.composed?.(createKong(inner), args, inner);
+      await composed(createKong(inner), args, inner);
     } catch (error) {
       if (error !== HANDLER_EXIT) {
         this.host.log.error(`${this.name}: ${method.wire} failed: ${describeError(error)}`);
@@ -228,10 +242,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
   );
-}
-
-function methodNamed(wire: string): PdkMethod {
-  const method = PDK_METHODS.find((candidate) => candidate.wire === wire);
-  if (method === undefined) throw new Error(`no PDK method ${wire}`);
-  return method;
 }

@@ -13,11 +13,21 @@ import { serving } from '../support/serving.js';
 
 type Fields = Record<string, unknown>;
 
+/** Functions of ProtoBuf:1 that the server does not use. */
+const COMPOSED_INSTEAD = new Set(['kong.request.get_query_arg', 'kong.service.response.get_headers']);
+
 /** What no plugin can make the server send. */
 function whyNotExpressible({ method, args, note, argsHex, argsTruncated }: RecordedCall): string | undefined {
   if (!PROTOBUF_METHODS.has(method)) return 'not a function of ProtoBuf:1';
+  if (COMPOSED_INSTEAD.has(method))
+    return 'built from other functions: ProtoBuf:1 cannot carry what Kong answers';
   if (!isWholeHex(argsHex) || argsTruncated !== undefined) return 'the recording is cut';
-  const { decodeError } = (args ?? {}) as Fields;
+  const { decodeError, k, v } = (args ?? {}) as Fields;
+  if (/(set|add)_header$/.test(method)) {
+    if (k === undefined) return 'refused at the call: a header without a name';
+    if ((v as Fields | undefined)?.structValue !== undefined)
+      return 'refused at the call: no header is an object';
+  }
   if (decodeError !== undefined || note?.startsWith('unknown field')) return 'malformed on purpose';
   return undefined;
 }
@@ -27,6 +37,12 @@ function deliberateDifference({ method, args }: RecordedCall): string | undefine
   const { v, values } = (args ?? {}) as { v?: Fields; values?: Fields[] };
   if (method.startsWith('kong.log.') && values?.some((value) => value.listValue ?? value.structValue)) {
     return 'tables are written out: Kong would log their addresses';
+  }
+  if (method.startsWith('kong.log.') && values?.some((value) => value.nullValue !== undefined)) {
+    return 'null is written out: Kong would log "NULL_VALUE"';
+  }
+  if (/_headers?$/.test(method) && JSON.stringify(args).includes('"boolValue":false')) {
+    return 'false is sent as text: to Kong it would be nil, and the header missing';
   }
   if (/\.(set_header|add_header|set_ctx)$|ctx\.shared\.set$/.test(method) && v?.nullValue !== undefined) {
     return 'null is sent as an absent value: Kong would store the text "NULL_VALUE"';
@@ -185,8 +201,8 @@ test('every recorded call is sent byte for byte, and its recorded reply understo
     } else {
       assert.equal(sent, argsHex, what);
       counts.sent++;
-      methods.add(method);
     }
+    methods.add(method);
 
     const result = await outcome;
     if (kind === 'exit') {
@@ -214,7 +230,7 @@ test('every recorded call is sent byte for byte, and its recorded reply understo
       assert.ok(await peer.frame(), what);
     }
   }
-  assert.equal(methods.size, PROTOBUF_METHODS.size, 'every function of ProtoBuf:1 was called');
+  assert.equal(methods.size, PROTOBUF_METHODS.size - COMPOSED_INSTEAD.size, 'every function was called');
   assert.ok(counts.sent > 240 && counts.understood > 90 && counts.unanswered > 20, JSON.stringify(counts));
   assert.ok(counts.differ >= 2, JSON.stringify(counts));
 });
@@ -241,7 +257,7 @@ test('what is sent instead of a recording, where the server knows better', async
       { k: 'mine' },
       { k: 'X-A' },
       { k: 'X-A' },
-      { k: 'deep', v: null },
+      { k: 'deep' },
     ],
   );
 });

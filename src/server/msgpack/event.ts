@@ -1,8 +1,8 @@
+import { inspectable, plainArgument } from '../../pdk/arguments.js';
+import { COMPOSED_MSGPACK, type Composed } from '../../pdk/composed.js';
 import { PdkError } from '../../pdk/errors.js';
 import { loggable } from '../../pdk/loggable.js';
 import type { PdkMethod } from '../../pdk/methods.js';
-import { encode } from '../../protocol/msgpack/index.js';
-import { describeError } from '../errors.js';
 import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
 import { normaliseResult } from './pdk-results.js';
@@ -66,13 +66,12 @@ export class MsgpackEvent extends PluginEvent {
     return this.underWay > 0;
   }
 
-  protected carries(): boolean {
-    return true;
+  protected composed(method: PdkMethod): Composed | undefined {
+    return COMPOSED_MSGPACK[method.index];
   }
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
-    const sent = method.wire.startsWith('kong.log.') ? args.map(loggable) : args;
-    checkEncodable(method, sent);
+    const sent = method.wire.startsWith('kong.log') ? logged(method, args) : args;
     if (method.kind === 'void') {
       this.enqueue({ method, args: sent });
       return DONE;
@@ -82,8 +81,7 @@ export class MsgpackEvent extends PluginEvent {
   }
 
   protected sendExit(method: PdkMethod, args: readonly unknown[]): void {
-    checkEncodable(method, args);
-    this.enqueue({ method, args });
+    this.enqueue({ method, args: args.map((arg, index) => plainArgument(method, index + 1, arg)) });
   }
 
   protected sendEnd(): void {
@@ -132,17 +130,10 @@ export class MsgpackEvent extends PluginEvent {
   }
 }
 
-/**
- * What cannot be encoded has to be found while the handler can still be told; later Kong would get no call at all, and
- * let the request pass.
- */
-function checkEncodable(method: PdkMethod, args: readonly unknown[]): void {
-  for (const arg of args) {
-    if (arg === null || typeof arg === 'string' || typeof arg === 'number' || arg === undefined) continue;
-    try {
-      encode(arg);
-    } catch (cause) {
-      throw new PdkError('PDK_BAD_ARGUMENT', method.wire, describeError(cause), { cause });
-    }
-  }
+/** Kong writes tables out itself for `inspect`, and values as they are for `set_serialize_value`. */
+function logged(method: PdkMethod, args: readonly unknown[]): readonly unknown[] {
+  const { wire } = method;
+  if (wire === 'kong.log.set_serialize_value') return args;
+  if (!wire.startsWith('kong.log.inspect')) return args.map(loggable);
+  return args.map((arg) => inspectable(method, arg));
 }

@@ -1,5 +1,5 @@
+import { COMPOSED_PROTOBUF, type Composed } from '../../pdk/composed.js';
 import { PdkError } from '../../pdk/errors.js';
-import { createKong } from '../../pdk/kong.js';
 import type { PdkMethod } from '../../pdk/methods.js';
 import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
@@ -33,16 +33,13 @@ export class ProtobufEvent extends PluginEvent {
     return this.underWay > 0;
   }
 
-  protected carries(method: PdkMethod): boolean {
-    return PROTOBUF_CALLS[method.index] !== undefined;
+  protected composed(method: PdkMethod): Composed | undefined {
+    return COMPOSED_PROTOBUF[method.index];
   }
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     const call = PROTOBUF_CALLS[method.index];
-    if (call === undefined) {
-      if (method.composed !== undefined) return method.composed(createKong(this), args, this);
-      throw new PdkError('PDK_UNSUPPORTED', method.wire, 'the protocol ProtoBuf:1 has no such function');
-    }
+    if (call === undefined) throw unsupported(method);
     if (method.kind === 'void') {
       this.connection.sendCall(call, args);
       this.connection.expectNothing();
@@ -65,4 +62,10 @@ export class ProtobufEvent extends PluginEvent {
   protected release(reason: (method: PdkMethod) => Error): void {
     this.connection.releaseAnswers(this, reason);
   }
+}
+
+function unsupported({ wire }: PdkMethod): PdkError {
+  const reason =
+    'the protocol ProtoBuf:1 has no such function; --dump --protocol msgpack brings it, if Kong has it';
+  return new PdkError('PDK_UNSUPPORTED', wire, reason);
 }

@@ -28,16 +28,6 @@ type ReadResult = (method: PdkMethod) => ProtobufCall['read'];
 /** What Kong's own functions take when the argument is left out; over ProtoBuf:1 they need it. */
 const DEFAULT_MAX_ENTRIES = 100;
 
-/** Setters in which nil has a meaning of its own; over the wire only an absent value is nil to Kong. */
-const NIL_WHEN_NULL: ReadonlySet<string> = new Set([
-  'kong.ctx.shared.set',
-  'kong.nginx.set_ctx',
-  'kong.response.set_header',
-  'kong.response.add_header',
-  'kong.service.request.set_header',
-  'kong.service.request.add_header',
-]);
-
 /** Functions whose empty answer means that there is no such thing, not an empty text. */
 const ABSENT_WHEN_EMPTY: ReadonlySet<string> = new Set([
   'kong.client.get_protocol',
@@ -60,14 +50,12 @@ const WRITE: { readonly [args in MessageName]?: WriteArgs } = {
     const absent = method.kind === 'value' ? DEFAULT_MAX_ENTRIES : 0;
     return (writer, args) => writeInt(writer, integer(method, 1, args[0], absent));
   },
-  KV: (method) => {
-    const nullIsNil = NIL_WHEN_NULL.has(method.wire);
-    return (writer, args) => {
-      const v = args[1] === null && nullIsNil ? undefined : args[1];
-      writePair(writer, text(method, 1, args[0], ''), v);
-    };
+  KV: (method) => (writer, args) => {
+    if (args.length > 2) checkOptions(method, args[2]);
+    // Over the wire only an absent value is nil to Kong.
+    writePair(writer, text(method, 1, args[0], ''), args[1] ?? undefined);
   },
-  ListValue: () => (writer, args) => writeMessage(writer, 'ListValue', args.map(loggable)),
+  ListValue: () => (writer, args) => writeMessage(writer, 'ListValue', args.map(logText)),
   Struct: (method) => (writer, args) => writeMessage(writer, 'Struct', record(method, 1, args[0])),
   ByteString: (method) => (writer, args) =>
     writeMessage(writer, 'ByteString', { v: bytes(method, 1, args[0]) }),
@@ -168,13 +156,18 @@ function uriCaptures(payload: Buffer): { unnamed: string[]; named: Record<string
   };
 }
 
+/** Over ProtoBuf:1 null would be logged as "NULL_VALUE", and false as nothing. */
+function logText(value: unknown): unknown {
+  return value === null || value === false ? String(value) : loggable(value);
+}
+
 function exitArgs(method: PdkMethod, args: Args): object {
   const [status, body, headers] = args;
   const fields: Record<string, unknown> = headers == null ? {} : { ...record(method, 3, headers) };
   let content: unknown = body ?? undefined;
   if (content !== undefined && typeof content !== 'string' && !(content instanceof Uint8Array)) {
     // As Kong's own exit does with a table.
-    content = JSON.stringify(content);
+    content = jsonText(method, content);
     const named = Object.keys(fields).some((name) => name.toLowerCase() === 'content-type');
     if (!named) fields['Content-Type'] = 'application/json; charset=utf-8';
   }
@@ -183,6 +176,26 @@ function exitArgs(method: PdkMethod, args: Args): object {
     body: content,
     headers: Object.keys(fields).length === 0 ? undefined : fields,
   };
+}
+
+function jsonText(method: PdkMethod, value: unknown): string {
+  try {
+    const text = JSON.stringify(value);
+    if (text !== undefined) return text;
+  } catch (cause) {
+    const reason = `argument 2 has no JSON form: ${(cause as Error).message}`;
+    throw new PdkError('PDK_BAD_ARGUMENT', method.wire, reason, { cause });
+  }
+  throw badArgument(method, 2, 'a string, bytes or a JSON value', value);
+}
+
+/** A KV has no place for them; of `log.set_serialize_value`, the only function that takes any, one is the default. */
+function checkOptions(method: PdkMethod, options: unknown): void {
+  if (method.wire !== 'kong.log.set_serialize_value') return;
+  const mode = (options as { mode?: unknown } | null | undefined)?.mode ?? 'set';
+  if (mode === 'set') return;
+  const reason = `the protocol ProtoBuf:1 carries no mode but "set"; --dump --protocol msgpack brings the others`;
+  throw new PdkError('PDK_UNSUPPORTED', method.wire, reason);
 }
 
 function text(method: PdkMethod, position: number, value: unknown, absent: string): string | Uint8Array {
@@ -206,7 +219,7 @@ function bytes(method: PdkMethod, position: number, value: unknown): string | Ui
 
 function record(method: PdkMethod, position: number, value: unknown): object {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  if (value === undefined || value === null) return {};
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return {};
   throw badArgument(method, position, 'an object', value);
 }
 
