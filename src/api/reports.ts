@@ -94,7 +94,10 @@ const made = new Map<string, Reports>();
  */
 export function reports(plugin: string): Reports {
   let found = made.get(plugin);
-  if (found === undefined) made.set(plugin, (found = new Reports(plugin)));
+  if (found === undefined) {
+    found = new Reports(plugin);
+    made.set(plugin, found);
+  }
   return found;
 }
 

@@ -1,13 +1,13 @@
 import { LuaError, type LuaValue, type PdkHost, ResponseExit } from '../gateway/plugin-port.js';
 import { decodeArguments, encodeResult } from '../gateway/rpc/protobuf-values.js';
+import { COMPOSED_PROTOBUF, type Composed } from '../pdk/composed.js';
 import { PdkError } from '../pdk/errors.js';
-import { createKong } from '../pdk/kong.js';
 import type { PdkMethod } from '../pdk/methods.js';
 import { PROTOBUF_METHODS, type ProtobufMethod } from '../protocol/protobuf/methods.js';
 import { Writer } from '../protocol/protobuf/writer.js';
 import type { Instance } from '../server/instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../server/plugin-event.js';
-import { PROTOBUF_CALLS, type ProtobufCall } from '../server/protobuf/pdk-calls.js';
+import { notCarried, PROTOBUF_CALLS, type ProtobufCall } from '../server/protobuf/pdk-calls.js';
 
 /**
  * An event whose calls go to the gateway's side of the PDK in this process. Arguments and answers pass through the
@@ -33,18 +33,15 @@ export class FakeEvent extends PluginEvent {
     return this.waiting;
   }
 
-  protected carries(method: PdkMethod): boolean {
-    return PROTOBUF_CALLS[method.index] !== undefined;
+  protected composed(method: PdkMethod): Composed | undefined {
+    return COMPOSED_PROTOBUF[method.index];
   }
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     // Kong has given the request up by then.
     if (this.failure !== undefined) throw this.failure;
     const call = PROTOBUF_CALLS[method.index];
-    if (call === undefined) {
-      if (method.composed !== undefined) return method.composed(createKong(this), args, this);
-      throw new PdkError('PDK_UNSUPPORTED', method.wire, 'the protocol ProtoBuf:1 has no such function');
-    }
+    if (call === undefined) throw notCarried(method);
     if (method.kind !== 'void') return this.#perform(method, call, args);
     // At once, so that a refusal is thrown where the call stands, which nobody needs to await.
     try {

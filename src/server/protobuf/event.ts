@@ -1,10 +1,9 @@
 import { COMPOSED_PROTOBUF, type Composed } from '../../pdk/composed.js';
-import { PdkError } from '../../pdk/errors.js';
 import type { PdkMethod } from '../../pdk/methods.js';
 import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
 import type { ProtobufConnection } from './connection.js';
-import { PROTOBUF_CALLS } from './pdk-calls.js';
+import { notCarried, PROTOBUF_CALLS } from './pdk-calls.js';
 
 /** An event whose calls travel over the connection that it came on. */
 export class ProtobufEvent extends PluginEvent {
@@ -39,7 +38,7 @@ export class ProtobufEvent extends PluginEvent {
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     const call = PROTOBUF_CALLS[method.index];
-    if (call === undefined) throw unsupported(method);
+    if (call === undefined) throw notCarried(method);
     if (method.kind === 'void') {
       this.connection.sendCall(call, args);
       this.connection.expectNothing();
@@ -62,10 +61,4 @@ export class ProtobufEvent extends PluginEvent {
   protected release(reason: (method: PdkMethod) => Error): void {
     this.connection.releaseAnswers(this, reason);
   }
-}
-
-function unsupported({ wire }: PdkMethod): PdkError {
-  const reason =
-    'the protocol ProtoBuf:1 has no such function; --dump --protocol msgpack brings it, if Kong has it';
-  return new PdkError('PDK_UNSUPPORTED', wire, reason);
 }

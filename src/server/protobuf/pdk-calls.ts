@@ -108,6 +108,13 @@ export const PROTOBUF_CALLS: readonly (ProtobufCall | undefined)[] = PDK_METHODS
   return { head: encodeFrame(Buffer.from(method.wire)), write: write(method), read: read(method) };
 });
 
+/** For a function that ProtoBuf:1 neither carries nor lets be built from others. */
+export function notCarried({ wire }: PdkMethod): PdkError {
+  const reason =
+    'the protocol ProtoBuf:1 has no such function; --dump --protocol msgpack brings it, if Kong has it';
+  return new PdkError('PDK_UNSUPPORTED', wire, reason);
+}
+
 function field(payload: Buffer, type: MessageName): unknown {
   return (decodeMessage(type, payload) as { v: unknown }).v;
 }
