@@ -1,9 +1,10 @@
-import { DatabaseError, Pool } from 'pg';
+import { DatabaseError, Pool, type PoolClient } from 'pg';
 import { type DatabaseTrouble, DatabaseUnavailableError, MalformedCustomerError } from '../errors.js';
 import { type Customer, parseCustomer } from '../keys/customer.js';
 import { databaseErrors, databaseSeconds } from '../metrics.js';
 import { report } from '../report.js';
-import { clientConfig, type DatabaseSettings } from './settings.js';
+import { cancelQuery } from './cancel-query.js';
+import { clientConfig, type DatabaseSettings, SLOW_CONNECTION_MS, TIMEOUT_MS } from './settings.js';
 
 // After a failure the database is left alone for so long, and then tried by one query at a time.
 const RETRY_AFTER_MS = 250;
@@ -13,29 +14,29 @@ const WAITING_PER_CONNECTION = 200;
 /**
  * Finds customers in PostgreSQL through a pool of connections. While the database does not answer, lookups fail at
  * once instead of queueing up behind each other, and one of them at a time tries whether it is back.
+ *
+ * Lookups wait longer for a connection, up to {@link SLOW_CONNECTION_MS}, while the first one is being made and while
+ * the database is known to answer: connecting is slow on a machine under load, and that is no reason to refuse.
  */
 export class CustomerDatabase {
-  readonly #pool: Pool;
-  readonly #query: string;
+  readonly #settings: DatabaseSettings;
   readonly #mostWaiting: number;
+  #pool: Pool;
+  #starting = true;
+  #closed = false;
+  /** When the database last gave any answer, by a steady clock. */
+  #answeredAt = -Infinity;
   #underway = 0;
   /** Why and when the last query failed; undefined while the database is well. */
   #trouble: { error: DatabaseUnavailableError; retryAt: number } | undefined;
   #probing = false;
 
-  /** Does not connect yet. Throws ConfigurationError as `clientConfig` does. */
+  /** Makes the first connection in the background. Throws ConfigurationError as `clientConfig` does. */
   constructor(settings: DatabaseSettings) {
-    this.#pool = new Pool({
-      ...clientConfig(settings, 'customer-verification'),
-      max: settings.poolSize,
-      allowExitOnIdle: true,
-    });
-    // Idle connections that break are the pool's business; without a listener they would end the process.
-    this.#pool.on('error', (error) => {
-      report.inBackground('warn', 'database_connection', `lost a database connection: ${describe(error)}`);
-    });
-    this.#query = settings.query;
+    this.#settings = settings;
     this.#mostWaiting = settings.poolSize * WAITING_PER_CONNECTION;
+    this.#pool = createPool(settings);
+    this.#connectFirst();
   }
 
   /**
@@ -62,16 +63,79 @@ export class CustomerDatabase {
     }
   }
 
-  /** Forgets a failure: somebody else has seen the database answer. */
+  /** Somebody else has seen the database answer. */
+  answers(): void {
+    this.#answeredAt = performance.now();
+  }
+
+  /** The same, after it did not: a failure is forgotten. */
   tryAgain(): void {
+    this.answers();
     this.#trouble = undefined;
+  }
+
+  /**
+   * Leaves the connections that there are to their queries and makes new ones: another connection went silent, so
+   * these may be dead as well, which would take a timeout each to find out.
+   */
+  renewConnections(): void {
+    if (this.#closed) return;
+    closePool(this.#pool);
+    this.#pool = createPool(this.#settings);
+  }
+
+  /** Announces on a channel, through a connection of the pool; rejects as the database does. */
+  async notify(channel: string): Promise<void> {
+    const client = await this.#connection();
+    try {
+      await client.query('select pg_notify($1, $2)', [channel, '']);
+    } catch (error) {
+      client.release(asError(error));
+      throw error;
+    }
+    client.release();
   }
 
   /** Closes the connections once their queries are done. */
   close(): void {
-    this.#pool.end().catch((error: Error) => {
-      report.inBackground('warn', 'database_close', `closing the database connections: ${describe(error)}`);
+    this.#closed = true;
+    closePool(this.#pool);
+  }
+
+  #connectFirst(): void {
+    this.#pool
+      .connect()
+      .then((client) => client.release())
+      .catch((error: Error) => {
+        if (!this.#closed)
+          report.inBackground('warn', 'database_connection', `no database connection: ${describe(error)}`);
+      })
+      .finally(() => {
+        this.#starting = false;
+      });
+  }
+
+  /** A connection, within the time that the state of the database allows. */
+  #connection(): Promise<PoolClient> {
+    const connecting = this.#pool.connect();
+    return new Promise((resolve, reject) => {
+      const startedAt = performance.now();
+      let overdue = false;
+      const timer = setInterval(() => {
+        if (this.#mayBeSlow() && performance.now() - startedAt < SLOW_CONNECTION_MS) return;
+        clearInterval(timer);
+        overdue = true;
+        reject(new Error('timeout: no connection to the database in time'));
+      }, TIMEOUT_MS);
+      connecting
+        .finally(() => clearInterval(timer))
+        // A connection that nobody waits for any more is still good for the next lookup.
+        .then((client) => (overdue ? client.release() : resolve(client)), reject);
     });
+  }
+
+  #mayBeSlow(): boolean {
+    return this.#starting || performance.now() - this.#answeredAt < TIMEOUT_MS;
   }
 
   /** Lets a lookup through or throws; true: it is the one that tries whether the database is back. */
@@ -90,27 +154,32 @@ export class CustomerDatabase {
     return false;
   }
 
-  async #select(certificateId: string): Promise<unknown[][]> {
+  async #select(certificateId: string, again = false): Promise<unknown[][]> {
+    const pool = this.#pool;
     try {
-      const client = await this.#pool.connect();
+      const client = await this.#connection();
       let broken: Error | undefined;
       try {
-        const result = await client.query<unknown[]>({
-          name: 'customer',
-          text: this.#query,
+        // Without a name: behind a pooler, a connection of this pool is not one connection of the database's.
+        const { rows } = await client.query<unknown[]>({
+          text: this.#settings.query,
           values: [certificateId],
           rowMode: 'array',
         });
-        return result.rows;
+        this.answers();
+        return rows;
       } catch (error) {
         // The client chose the id: one that the database cannot even read is unknown, and no trouble.
         if (isDataException(error)) return [];
         broken = asError(error);
+        if (!(broken instanceof DatabaseError)) cancelQuery(client, this.#settings.host, this.#settings.port);
         throw broken;
       } finally {
         client.release(broken);
       }
     } catch (error) {
+      // The connections were given up meanwhile: what one of them did not answer another may.
+      if (pool !== this.#pool && !again) return this.#select(certificateId, true);
       throw this.#failed(asError(error));
     }
   }
@@ -124,6 +193,25 @@ export class CustomerDatabase {
     this.#trouble = { error, retryAt: performance.now() + RETRY_AFTER_MS };
     return error;
   }
+}
+
+function createPool(settings: DatabaseSettings): Pool {
+  const pool = new Pool({
+    ...clientConfig(settings, 'customer-verification'),
+    max: settings.poolSize,
+    allowExitOnIdle: true,
+  });
+  // Idle connections that break are the pool's business; without a listener they would end the process.
+  pool.on('error', (error) => {
+    report.inBackground('warn', 'database_connection', `lost a database connection: ${describe(error)}`);
+  });
+  return pool;
+}
+
+function closePool(pool: Pool): void {
+  pool.end().catch((error: Error) => {
+    report.inBackground('warn', 'database_close', `closing the database connections: ${describe(error)}`);
+  });
 }
 
 function customerOf(rows: unknown[][]): Customer | undefined {

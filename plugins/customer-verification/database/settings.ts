@@ -24,8 +24,11 @@ export interface DatabaseSettings {
   readonly query: string;
 }
 
-/** How long to wait for a connection, and for the answer to a statement. */
+/** How long to wait for the answer to a statement, and for a connection to a database that may be away. */
 export const TIMEOUT_MS = 1000;
+
+/** How long a connection may take while nothing says that the database is away: on a busy machine it is slow, too. */
+export const SLOW_CONNECTION_MS = 5000;
 
 /**
  * Reads the settings.
@@ -51,7 +54,9 @@ export function databaseSettings(environment: Environment): DatabaseSettings {
 }
 
 /**
- * The same as node-postgres wants it, with the timeouts of {@link TIMEOUT_MS}.
+ * The same as node-postgres wants it, with {@link TIMEOUT_MS} for each statement. Statements are timed on this side
+ * alone: poolers such as PgBouncer refuse a connection that begins with a `statement_timeout`, and one that is set
+ * later stays on a connection that others get next.
  *
  * @throws {ConfigurationError} when the file of certificate authorities cannot be read.
  */
@@ -65,8 +70,7 @@ export function clientConfig(settings: DatabaseSettings, applicationName: string
     port: settings.port,
     ssl: tlsOptions(settings),
     application_name: applicationName,
-    connectionTimeoutMillis: TIMEOUT_MS,
-    statement_timeout: TIMEOUT_MS,
+    connectionTimeoutMillis: SLOW_CONNECTION_MS,
     query_timeout: TIMEOUT_MS,
     keepAlive: true,
   };

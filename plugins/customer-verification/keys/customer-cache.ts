@@ -14,8 +14,19 @@ export interface Loaded {
   readonly stale?: boolean;
 }
 
+// While changes may go unnoticed, an answer is good for so long: well within the second after which a revoked customer is
+// to be refused.
+const DOUBTED_TTL_MS = 250;
+
 // Longer ids are remembered as unknown by their digest, so that made-up ids cost little memory each.
 const LONGEST_PLAIN_ID = 64;
+
+interface Entry {
+  readonly customer: Customer;
+  /** When the source was asked. */
+  readonly askedAt: number;
+  readonly freshUntil: number;
+}
 
 /**
  * Remembers customers, and apart from them the ids that are nobody's, each for a time and up to a number. Asks the
@@ -25,10 +36,12 @@ export class CustomerCache {
   readonly #find: FindCustomer;
   readonly #config: CacheConfig;
   readonly #now: () => number;
-  readonly #known: LRUCache<string, { customer: Customer; freshUntil: number }>;
+  readonly #known: LRUCache<string, Entry>;
   /** When the id may be asked for again. */
   readonly #unknown: LRUCache<string, number>;
   readonly #loading = new Map<string, Promise<Loaded>>();
+  /** Since when changes may go unnoticed. */
+  #doubtedSince: number | undefined;
 
   constructor(find: FindCustomer, config: CacheConfig, now: () => number = () => performance.now()) {
     this.#find = find;
@@ -42,7 +55,8 @@ export class CustomerCache {
   peek(certificateId: string): Customer | null | undefined {
     const entry = this.#known.get(certificateId);
     if (entry) {
-      if (this.#now() >= entry.freshUntil) return undefined;
+      const now = this.#now();
+      if (now >= entry.freshUntil || this.#doubts(entry, now)) return undefined;
       cacheLookups.inc({ outcome: 'hit' });
       return entry.customer;
     }
@@ -80,25 +94,39 @@ export class CustomerCache {
     }
   }
 
+  /**
+   * Whether every change is being heard of. While it is not, answers are good for a moment only; what was remembered
+   * before stands in, as long as it would have been good, when the source does not answer.
+   */
+  trust(certain: boolean): void {
+    this.#doubtedSince = certain ? undefined : this.#now();
+  }
+
   /** How many customers and unknown ids are remembered, and how many queries are under way. */
   get sizes(): { known: number; unknown: number; loading: number } {
     return { known: this.#known.size, unknown: this.#unknown.size, loading: this.#loading.size };
   }
 
   async #load(certificateId: string, mayRemember: () => boolean): Promise<Loaded> {
+    const askedAt = this.#now();
     try {
       const customer = await this.#find(certificateId);
-      if (mayRemember()) this.#remember(certificateId, customer);
+      if (mayRemember()) this.#remember(certificateId, customer, askedAt);
       return { customer };
     } catch (error) {
-      const customer = error instanceof DatabaseUnavailableError ? this.#stale(certificateId) : undefined;
-      if (!customer) throw error;
+      const standIn = error instanceof DatabaseUnavailableError ? this.#standIn(certificateId) : undefined;
+      if (!standIn) throw error;
       cacheLookups.inc({ outcome: 'stale' });
-      return { customer, stale: true };
+      return standIn;
     }
   }
 
-  #remember(certificateId: string, customer: Customer | undefined): void {
+  #doubts(entry: Entry, now: number): boolean {
+    const since = this.#doubtedSince;
+    return since !== undefined && (entry.askedAt < since || now >= entry.askedAt + DOUBTED_TTL_MS);
+  }
+
+  #remember(certificateId: string, customer: Customer | undefined, askedAt: number): void {
     const { ttlMs, staleTtlMs, negativeTtlMs } = this.#config;
     if (!customer) {
       this.#known.delete(certificateId);
@@ -106,12 +134,15 @@ export class CustomerCache {
       return;
     }
     this.#unknown.delete(unknownKey(certificateId));
-    if (ttlMs + staleTtlMs > 0) this.#known.set(certificateId, { customer, freshUntil: this.#now() + ttlMs });
+    if (ttlMs + staleTtlMs > 0)
+      this.#known.set(certificateId, { customer, askedAt, freshUntil: this.#now() + ttlMs });
   }
 
-  #stale(certificateId: string): Customer | undefined {
+  #standIn(certificateId: string): Loaded | undefined {
     const entry = this.#known.get(certificateId);
-    return entry && this.#now() < entry.freshUntil + this.#config.staleTtlMs ? entry.customer : undefined;
+    const now = this.#now();
+    if (!entry || now >= entry.freshUntil + this.#config.staleTtlMs) return undefined;
+    return now < entry.freshUntil ? { customer: entry.customer } : { customer: entry.customer, stale: true };
   }
 }
 

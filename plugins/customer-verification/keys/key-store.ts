@@ -2,7 +2,7 @@ import { type Share, SharedResources } from 'kong-ts-pluginserver';
 import type { CacheConfig } from '../config.js';
 import { ChangeListener } from '../database/change-listener.js';
 import { CustomerDatabase } from '../database/customer-database.js';
-import { type DatabaseSettings, databaseSettings } from '../database/settings.js';
+import { type DatabaseSettings, DEFAULT_QUERY, databaseSettings } from '../database/settings.js';
 import type { Environment } from '../environment.js';
 import { ConfigurationError, DatabaseUnavailableError } from '../errors.js';
 import { databaseErrors } from '../metrics.js';
@@ -21,6 +21,8 @@ interface Source {
   readonly listener: ChangeListener;
   readonly caches: SharedResources<CustomerCache>;
   readonly open: Set<CustomerCache>;
+  /** Whether every change is being heard of, for caches that are opened meanwhile. */
+  readonly certain: () => boolean;
 }
 
 const sources = new SharedResources<Source>(({ database, listener }) => {
@@ -58,18 +60,39 @@ function openWith(settings: DatabaseSettings, config: CacheConfig): KeyStore {
 function createSource(settings: DatabaseSettings): Source {
   const open = new Set<CustomerCache>();
   const database = new CustomerDatabase(settings);
+  // A query of the operator's own may find one customer under several ids: which ones nobody can tell from the id that
+  // is announced.
+  const idsAreExact = settings.query === DEFAULT_QUERY;
+  let certain = true;
+  const trust = (now: boolean) => {
+    if (certain === now) return;
+    certain = now;
+    for (const cache of open) cache.trust(now);
+  };
   const listener = new ChangeListener(settings, {
     reached: () => database.tryAgain(),
+    alive: () => database.answers(),
+    doubtful: () => trust(false),
+    certain: () => trust(true),
+    silent: () => database.renewConnections(),
+    notify: (channel) => database.notify(channel),
     changed: (certificateId) => {
-      for (const cache of open) cache.forget(certificateId);
+      for (const cache of open) cache.forget(idsAreExact ? certificateId : undefined);
     },
   });
-  return { database, listener, open, caches: new SharedResources((cache) => open.delete(cache)) };
+  return {
+    database,
+    listener,
+    open,
+    certain: () => certain,
+    caches: new SharedResources((cache) => open.delete(cache)),
+  };
 }
 
-function openCache({ database, caches, open }: Source, config: CacheConfig): Share<CustomerCache> {
+function openCache({ database, caches, open, certain }: Source, config: CacheConfig): Share<CustomerCache> {
   return caches.acquire(JSON.stringify(config), () => {
     const cache = new CustomerCache((certificateId) => database.find(certificateId), config);
+    cache.trust(certain());
     open.add(cache);
     return cache;
   });

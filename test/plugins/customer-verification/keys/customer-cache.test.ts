@@ -147,6 +147,24 @@ describe('CustomerCache', () => {
     assert.equal(cache.peek(id), undefined);
   });
 
+  it('asks about everybody while changes may go unnoticed, and falls back on what would still be good', async () => {
+    const { add, cache, get, state } = setUp({ staleTtlMs: 0 });
+    add('a');
+    await get('a');
+    state.now = 10;
+    cache.trust(false);
+    assert.equal(cache.peek('a'), undefined);
+    state.fails = new DatabaseUnavailableError('connection', 'down');
+    assert.deepEqual(await get('a'), { customer: { uuid: 'uuid of a', keys: [], revoked: false } });
+    state.fails = undefined;
+    await get('a');
+    assert.ok(cache.peek('a'), 'an answer is good for a moment');
+    state.now = 260;
+    assert.equal(cache.peek('a'), undefined);
+    cache.trust(true);
+    assert.ok(cache.peek('a'), 'nothing went unnoticed');
+  });
+
   for (const everything of [false, true]) {
     it(`does not remember an answer that was on its way when ${everything ? 'everything' : 'the id'} was forgotten`, async () => {
       const { add, cache, get, hold, state, table } = setUp();
