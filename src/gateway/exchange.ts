@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Service } from './config/entities.js';
 import { HeaderList } from './http/header-list.js';
 import { RequestBody } from './http/request-body.js';
+import type { TunnelEnd } from './http/tunnel.js';
 import type { ExchangeObserver } from './observer.js';
 import type { LuaTable } from './plugin-port.js';
 import { normalizePath } from './router/path.js';
@@ -28,6 +29,8 @@ export interface UpstreamTarget {
   path: string;
   /** The Host header. */
   hostHeader: string;
+  /** The Host header was chosen: by `preserve_host` or by a plugin. */
+  ownHost: boolean;
 }
 
 /** The response that `kong.response.exit` or `.error` decided. A body of undefined is nginx's own page. */
@@ -51,6 +54,11 @@ export interface Timing {
   finished?: number;
 }
 
+/** nginx drops headers whose names have other characters. */
+const isVisibleName = (name: string) => /^[\w-]+$/.test(name);
+/** Of ASCII only: a host may have bytes that are letters in Latin-1. */
+const lowerCase = (letters: string) => letters.toLowerCase();
+
 /**
  * One request on its way through the gateway: what the client sent, what plugins changed of it, and what is
  * going to be answered.
@@ -58,7 +66,11 @@ export interface Timing {
 export class Exchange {
   readonly id = randomBytes(16).toString('hex');
   readonly timing: Timing = { started: Date.now() };
-  /** As on the request line. */
+  /** As on the request line, a scheme and host included. */
+  readonly rawTarget: string;
+  /** The request line names the host as well, `GET http://x/ HTTP/1.1`: nginx goes by the path behind it. */
+  readonly absolute: boolean;
+  /** From the path on. */
   readonly target: string;
   readonly rawPath: string;
   /** Normalised, what routes match. */
@@ -97,24 +109,34 @@ export class Exchange {
   exit: ExitResponse | undefined;
   upstreamStatus: number | undefined;
   upstreamBody: Buffer | undefined;
+  /** What the upstream answered, whatever plugins make of it. */
+  upstreamHeaders = new HeaderList();
+  /** A plugin asked for the whole response of the upstream. */
+  buffering = false;
+  /** The client's end, when it asked for a WebSocket. */
+  tunnel: TunnelEnd | undefined;
+  /** The upstream's end, once it has agreed. */
+  upstreamTunnel: TunnelEnd | undefined;
   responseBytes = 0;
 
   /** Who watches this request; usually nobody. */
   observer: ExchangeObserver | undefined;
 
   constructor(request: ExchangeRequest, bodyBufferBytes: number) {
-    this.target = request.url ?? '/';
+    this.rawTarget = request.url ?? '/';
+    const [, authority, rest] = /^https?:\/\/([^/?]*)(.*)$/i.exec(this.rawTarget) ?? [];
+    this.absolute = authority !== undefined;
+    this.target = rest === undefined ? this.rawTarget : rest.replace(/^(?!\/)/, '/');
     const question = this.target.indexOf('?');
-    const rawPath = question < 0 ? this.target : this.target.slice(0, question);
-    // An absolute-form target names the host as well; nginx routes by its path.
-    this.rawPath = rawPath.replace(/^https?:\/\/[^/]*/i, '') || '/';
+    this.rawPath = question < 0 ? this.target : this.target.slice(0, question);
     this.path = normalizePath(this.rawPath);
-    this.query = question < 0 ? undefined : this.target.slice(question + 1);
+    this.query = question < 0 ? undefined : this.target.slice(question + 1).replace(/#.*$/, '');
     this.method = request.method ?? 'GET';
     this.originalMethod = this.method;
     this.headers = HeaderList.fromRaw(request.rawHeaders);
+    this.headers.retain(isVisibleName);
     this.hostHeader = this.headers.get('host');
-    this.host = (this.hostHeader ?? 'kong').replace(/:\d+$/, '').toLowerCase();
+    this.host = (authority ?? this.hostHeader ?? 'kong').replace(/:\d*$/, '').replace(/[A-Z]+/g, lowerCase);
     this.httpVersion = request.httpVersion;
     this.clientIp = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     this.clientPort = request.socket.remotePort ?? 0;
@@ -123,6 +145,12 @@ export class Exchange {
     this.keepAlive =
       this.httpVersion === '1.1' ? !/\bclose\b/.test(connection) : /\bkeep-alive\b/.test(connection);
     this.body = new RequestBody(request, bodyBufferBytes);
+  }
+
+  /** The id of the consumer that a plugin has named. */
+  get consumerId(): string | undefined {
+    const id = this.identity.consumer?.id;
+    return typeof id === 'string' ? id : undefined;
   }
 
   watch(observer: ExchangeObserver | undefined): void {

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Balancer } from './balancer.js';
 import { type CatalogedPlugin, pluginCatalog } from './config/catalog.js';
 import type { GatewayConfig } from './config/entities.js';
 import { Exchange } from './exchange.js';
 import { handleExchange } from './handle.js';
 import type { GatewayNode } from './host/context.js';
+import type { TunnelEnd } from './http/tunnel.js';
 import { type Redirect, UpstreamClient } from './http/upstream-client.js';
 import type { GatewayLog } from './log.js';
 import { LuaFunctions } from './lua/lua-functions.js';
@@ -45,6 +48,7 @@ export interface Gateway {
 export interface Generation {
   readonly node: GatewayNode;
   readonly router: Router;
+  readonly balancer: Balancer;
   readonly plan: PluginPlan;
   readonly lua: LuaFunctions;
 }
@@ -53,8 +57,7 @@ export interface Generation {
  * Kong's side, for development and tests: an HTTP/1.1 proxy that routes by a declarative config and runs plugins
  * in Kong's order. Not for production.
  *
- * Plain HTTP only, so `certificate` and `preread` never run, nor do `header_filter` and `body_filter` of Lua
- * functions; WebSocket upgrades are not passed on.
+ * Plain HTTP only, so `certificate` and `preread` never run.
  *
  * @throws {LuaChunkError} a function of the config does not compile
  * @throws {LuaVmMissingError} the config has functions and wasmoon is not installed
@@ -67,14 +70,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   let count = 0;
   const generationOf = async (config: GatewayConfig): Promise<Generation> => ({
     node: { id, config, log: options.log },
-    router: new Router(config.routes),
+    // The routes of a disabled service are not there.
+    router: new Router(config.routes.filter(({ service }) => service?.enabled !== false)),
+    balancer: new Balancer(config),
     plan: new PluginPlan(config, catalog, ++count),
     lua: await LuaFunctions.load(config),
   });
   let generation = await generationOf(options.config);
 
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse, client?: TunnelEnd) => {
     const exchange = new Exchange(request, options.bodyBufferBytes ?? 8192);
+    exchange.tunnel = client;
     if (options.observe !== undefined) {
       exchange.watch(options.observe(exchange));
     }
@@ -92,7 +98,24 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const server = http.createServer({ requireHostHeader: false, maxHeaderSize: 32_768 }, onRequest);
+  server.maxHeadersCount = 0;
   server.on('clientError', refuseMalformed);
+  const detached = new Set<Duplex>();
+  const onDetached = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    detached.add(socket);
+    socket.once('close', () => detached.delete(socket));
+    // What breaks off shows as the end of its stream.
+    socket.on('error', () => undefined);
+    const response = new http.ServerResponse(request);
+    response.assignSocket(socket as Socket);
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    response.once('finish', () => {
+      if (response.statusCode !== 101) socket.end();
+    });
+    onRequest(request, response, isWebSocket ? { socket, head } : undefined);
+  };
+  server.on('upgrade', onDetached);
+  server.on('connect', onDetached);
 
   return {
     listen: () =>
@@ -106,6 +129,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
+      for (const socket of detached) socket.destroy();
       await closed;
       upstreams.close();
       generation.lua.close();

@@ -1,15 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { finished } from 'node:stream/promises';
+import { hostHeaderOf } from './balancer.js';
 import type { Exchange, UpstreamTarget } from './exchange.js';
 import type { Generation } from './gateway.js';
 import type { GatewayNode } from './host/context.js';
+import { NGINX_MESSAGES } from './http/error-body.js';
+import { refusalOf } from './http/refusals.js';
 import { type UpstreamClient, UpstreamError } from './http/upstream-client.js';
 import type { ExchangeObserver } from './observer.js';
-import type { PlannedPlugin } from './plan.js';
+import type { PlannedPlugin, PluginChoice } from './plan.js';
 import { PluginEventError } from './plugin-port.js';
-import { adoptUpstreamHead, sendError, sendExit, sendUpstreamBuffer, streamUpstream } from './respond.js';
+import {
+  adoptUpstreamHead,
+  sendError,
+  sendExit,
+  sendUpstreamBuffer,
+  streamUpstream,
+  switchProtocols,
+} from './respond.js';
 import { escapePath, upstreamPath } from './router/path.js';
-import { type PluginCallers, runLogPhase, runPhase } from './run-phase.js';
+import { type PluginCallers, runAccess, runLogPhase, runPhase } from './run-phase.js';
 
 /**
  * One request from its head to its log phase: rewrite, routing, access, upstream, response, log.
@@ -30,15 +41,21 @@ export async function handleExchange(
   const node = observer === undefined ? plainNode : observedNode(plainNode, observer);
   let plugins: readonly PlannedPlugin[] = plan.global();
   try {
-    if (exchange.hostHeader === undefined && exchange.httpVersion !== '1.0') {
-      sendError(exchange, response, 400, 'nginx');
+    const refusal = refusalOf(exchange);
+    if (refusal !== undefined) {
+      refuse(exchange, response, refusal);
     } else if (!(await runPhase('rewrite', plugins, exchange, node, callers))) {
       sendExit(exchange, response);
     } else {
-      const routed = route(exchange, response, generation);
-      plugins = routed?.plugins ?? plugins;
-      if (routed !== undefined) {
-        await access(exchange, response, routed, node, upstreams, callers, gone.signal);
+      const choices = route(exchange, response, generation);
+      if (choices !== undefined) {
+        const { match, service } = exchange;
+        plugins = match === undefined ? plugins : plan.forRequest(match.route, service);
+        const ran = await runAccess(choices, exchange, node, callers);
+        plugins = ran.plugins;
+        if (ran.goesOn)
+          await proxy(exchange, response, plugins, generation, node, upstreams, callers, gone.signal);
+        else sendExit(exchange, response);
       }
     }
   } catch (error) {
@@ -65,17 +82,12 @@ function observedNode(node: GatewayNode, observer: ExchangeObserver): GatewayNod
   };
 }
 
-interface Routed {
-  readonly plugins: readonly PlannedPlugin[];
-  readonly target: UpstreamTarget | undefined;
-}
-
 /** Finds the route; undefined when the request has been answered instead. */
 function route(
   exchange: Exchange,
   response: ServerResponse,
   { router, plan }: Generation,
-): Routed | undefined {
+): PluginChoice[] | undefined {
   const { method, path, headers, hostHeader: host, localPort: port } = exchange;
   const match = router.match({ method, host, port, path, headers });
   if (match === undefined) {
@@ -90,9 +102,15 @@ function route(
     return undefined;
   }
   const service = match.route.service;
-  const target = service?.enabled === true ? targetOf(exchange) : undefined;
+  // Of what `rewrite` said of the upstream only the Host header is left.
+  const chosen = exchange.upstream?.ownHost === true ? exchange.upstream.hostHeader : undefined;
+  const target = targetOf(exchange);
+  if (target !== undefined && chosen !== undefined && !target.ownHost) {
+    target.hostHeader = chosen;
+    target.ownHost = true;
+  }
   exchange.upstream = target;
-  return { plugins: plan.forRequest(match.route, service), target };
+  return plan.choices(match.route, service);
 }
 
 function demandHttps(exchange: Exchange, response: ServerResponse, status: number): void {
@@ -112,43 +130,56 @@ export function targetOf(exchange: Exchange): UpstreamTarget | undefined {
   if (match === undefined || service === undefined) {
     return undefined;
   }
-  const standard = service.protocol === 'https' ? 443 : 80;
-  const named = service.port === standard ? service.host : `${service.host}:${service.port}`;
+  const preserved = match.route.preserveHost ? exchange.hostHeader : undefined;
   const stripped = match.route.stripPath ? match.matchedPath : undefined;
   return {
     scheme: service.protocol,
     host: service.host,
     port: service.port,
     path: escapePath(upstreamPath(service.path ?? '/', exchange.path, stripped)),
-    hostHeader: match.route.preserveHost && exchange.hostHeader !== undefined ? exchange.hostHeader : named,
+    hostHeader: preserved ?? hostHeaderOf(service.protocol, service.host, service.port),
+    ownHost: preserved !== undefined,
   };
 }
 
-async function access(
+async function proxy(
   exchange: Exchange,
   response: ServerResponse,
-  { plugins, target }: Routed,
+  plugins: readonly PlannedPlugin[],
+  { balancer }: Generation,
   node: GatewayNode,
   upstreams: UpstreamClient,
   callers: PluginCallers,
   gone: AbortSignal,
 ): Promise<void> {
-  if (!(await runPhase('access', plugins, exchange, node, callers))) {
-    sendExit(exchange, response);
-    return;
-  }
-  const final = exchange.upstream ?? target;
-  if (final === undefined || final.host === '') {
+  const final = exchange.upstream;
+  if (final === undefined || exchange.service === undefined) {
     sendError(exchange, response, 503, 'kong', 'no Service found with those values');
     return;
+  }
+  if (isIP(exchange.service.host) !== 0 && isIP(final.host) === 0) {
+    node.log('crit', `[kong] bad upstream address "${final.host}", request_id: "${exchange.id}"`);
+    sendError(exchange, response, 500, 'nginx');
+    return;
+  }
+  const buffered =
+    exchange.tunnel === undefined &&
+    (exchange.buffering || plugins.some(({ kind }) => kind.phases.includes('response')));
+  // nginx has read a body before it is sent on, and then knows its length.
+  if (buffered || (exchange.body.length === undefined && exchange.match?.route.requestBuffering === true)) {
+    await exchange.body.read();
   }
   const { observer } = exchange;
   exchange.timing.upstreamStarted = Date.now();
   observer?.phaseStarted('upstream');
-  const answer = await upstreams.send(exchange, final, gone, node.log);
+  const answer = await upstreams.send(exchange, () => balancer.pick(final), gone, node.log);
   exchange.timing.upstreamAnswered = Date.now();
   adoptUpstreamHead(exchange, answer);
-  if (!plugins.some(({ kind }) => kind.phases.includes('response'))) {
+  if (exchange.tunnel !== undefined && exchange.upstreamTunnel !== undefined) {
+    await switchProtocols(exchange, response, exchange.tunnel, exchange.upstreamTunnel);
+    return;
+  }
+  if (!buffered) {
     await streamUpstream(exchange, response, answer);
     return;
   }
@@ -160,6 +191,18 @@ async function access(
   } else {
     sendExit(exchange, response);
   }
+}
+
+/** Answers for nginx: with one of Kong's pages where Kong has one, else with nginx's own. */
+function refuse(exchange: Exchange, response: ServerResponse, status: number): void {
+  if (NGINX_MESSAGES.has(status)) {
+    const shown = status === 494 ? 400 : status;
+    sendError(exchange, response, shown, 'nginx', NGINX_MESSAGES.get(status));
+    return;
+  }
+  exchange.exit = { status, body: undefined };
+  sendExit(exchange, response);
+  exchange.source = 'error';
 }
 
 async function readAll(answer: IncomingMessage): Promise<Buffer> {
@@ -191,6 +234,12 @@ function answerFailure(
       `upstream or client broke off: ${(error as Error).message}, request_id: "${exchange.id}"`,
     );
     response.destroy();
+    return;
+  }
+  if (error instanceof UpstreamError && error.status === 503) {
+    // Found out before anything is sent, by Kong's Lua.
+    delete exchange.timing.upstreamStarted;
+    sendError(exchange, response, 503, 'kong', error.message);
     return;
   }
   if (error instanceof UpstreamError) {

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import type { Socket } from 'node:net';
+import { finished, pipeline } from 'node:stream/promises';
 import type { Exchange } from './exchange.js';
 import { errorBody, NGINX_MESSAGES } from './http/error-body.js';
 import { HeaderList } from './http/header-list.js';
 import { hopByHopNames } from './http/hop-by-hop.js';
 import { type BodyFraming, composeHead, KONG_TOKEN } from './http/response-head.js';
 import { nginxErrorPage, statusText } from './http/status-text.js';
+import { type TunnelEnd, tunnel } from './http/tunnel.js';
 
 /** Answers with what `kong.response.exit` decided. */
 export function sendExit(exchange: Exchange, response: ServerResponse): void {
@@ -34,7 +36,8 @@ export function sendError(
   message = NGINX_MESSAGES.get(status) ?? 'An unexpected error occurred',
 ): void {
   const { type, body } = errorBody(message, exchange.id, exchange.headers.get('accept'), origin);
-  exchange.source = 'error';
+  // What Kong's Lua answers is an exit, like a plugin's; only its 500 for a failure is not.
+  exchange.source = origin === 'kong' && status !== 500 ? 'exit' : 'error';
   exchange.responseHeaders.remove('content-length');
   exchange.responseHeaders.set('Content-Type', type);
   sendBuffered(exchange, response, status, statusText(status), Buffer.from(body, 'utf8'));
@@ -44,6 +47,12 @@ export function sendError(
 export function sendUpstreamBuffer(exchange: Exchange, response: ServerResponse, reason: string): void {
   const status = exchange.responseStatus ?? 200;
   const phrase = status === exchange.upstreamStatus ? reason : statusText(status);
+  if (status === 204 || status === 304) {
+    exchange.responseHeaders.remove('content-length');
+    begin(exchange, response, { status, phrase, framing: 'none', keepAlive: exchange.keepAlive });
+    response.end();
+    return;
+  }
   sendBuffered(exchange, response, status, phrase, exchange.upstreamBody ?? Buffer.alloc(0));
 }
 
@@ -73,6 +82,7 @@ export function adoptUpstreamHead(
   upstream: Pick<IncomingMessage, 'rawHeaders' | 'statusCode' | 'statusMessage'>,
 ): void {
   const headers = HeaderList.fromRaw(upstream.rawHeaders);
+  exchange.upstreamHeaders = headers;
   exchange.observer?.upstreamResponse(
     upstream.statusCode ?? 502,
     upstream.statusMessage ?? '',
@@ -115,6 +125,28 @@ export async function streamUpstream(
   await pipeline(upstream, response);
 }
 
+/** Passes a WebSocket's handshake on, and then its bytes until it is over. */
+export async function switchProtocols(
+  exchange: Exchange,
+  response: ServerResponse,
+  client: TunnelEnd,
+  upstream: TunnelEnd,
+): Promise<void> {
+  const status = exchange.responseStatus ?? 101;
+  exchange.responseHeaders.append('Upgrade', 'websocket');
+  begin(exchange, response, {
+    status,
+    phrase: 'Switching Protocols',
+    framing: 'none',
+    keepAlive: false,
+    upgrade: true,
+  });
+  response.end();
+  await finished(response);
+  response.detachSocket(client.socket as Socket);
+  await tunnel(client, upstream);
+}
+
 function framingOf(exchange: Exchange, upstream: IncomingMessage, status: number): BodyFraming {
   const bodiless = exchange.originalMethod === 'HEAD' || status === 204 || status === 304;
   if (bodiless || upstream.headers['content-length'] !== undefined) {
@@ -128,6 +160,7 @@ interface Head {
   readonly phrase: string;
   readonly framing: BodyFraming;
   readonly keepAlive: boolean;
+  readonly upgrade?: boolean;
 }
 
 /** Writes the head: Kong's own headers behind the response's, in the order Kong adds them. */
@@ -154,7 +187,8 @@ function begin(exchange: Exchange, response: ServerResponse, head: Head): void {
   }
   headers.append('X-Kong-Request-Id', exchange.id);
   const keepAlive = head.keepAlive && framing !== 'close';
-  const raw = composeHead(headers, { keepAlive, framing });
+  const connection = head.upgrade === true ? 'upgrade' : keepAlive ? 'keep-alive' : 'close';
+  const raw = composeHead(headers, { connection, framing });
   response.sendDate = false;
   response.writeHead(head.status, head.phrase, raw);
   exchange.observer?.response(head.status, head.phrase, raw);

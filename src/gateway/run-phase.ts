@@ -3,7 +3,7 @@ import type { Exchange } from './exchange.js';
 import { type GatewayNode, HostContext } from './host/context.js';
 import { EventHost } from './host/pdk-host.js';
 import { ObservedHost } from './observer.js';
-import type { PlannedPlugin } from './plan.js';
+import { choose, type PlannedPlugin, type PluginChoice } from './plan.js';
 import { type PluginCaller, PluginEventError } from './plugin-port.js';
 
 /** Both places where plugins run. */
@@ -19,7 +19,7 @@ export interface PluginCallers {
  * @throws {PluginEventError} a plugin failed: 500, and no further plugin runs
  */
 export async function runPhase(
-  phase: 'rewrite' | 'access' | 'response',
+  phase: 'rewrite' | 'response',
   plugins: readonly PlannedPlugin[],
   exchange: Exchange,
   node: GatewayNode,
@@ -38,6 +38,34 @@ export async function runPhase(
     return true;
   } finally {
     exchange.observer?.phaseEnded(phase);
+  }
+}
+
+/**
+ * Runs `access`, where a plugin may name the consumer: those behind it run as they are configured for that one.
+ *
+ * @returns the plugins as they were chosen, for the phases that follow, and whether the request goes on
+ */
+export async function runAccess(
+  choices: readonly PluginChoice[],
+  exchange: Exchange,
+  node: GatewayNode,
+  callers: PluginCallers,
+): Promise<{ plugins: PlannedPlugin[]; goesOn: boolean }> {
+  const plugins: PlannedPlugin[] = [];
+  exchange.observer?.phaseStarted('access');
+  try {
+    for (const choice of choices) {
+      const plugin = choose(choice, exchange.consumerId);
+      if (plugin === undefined) continue;
+      plugins.push(plugin);
+      if (exchange.exit === undefined && plugin.kind.phases.includes('access')) {
+        await runEvent('access', plugin, exchange, node, callers);
+      }
+    }
+    return { plugins, goesOn: exchange.exit === undefined };
+  } finally {
+    exchange.observer?.phaseEnded('access');
   }
 }
 

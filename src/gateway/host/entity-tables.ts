@@ -28,7 +28,7 @@ export function routeTable(route: Route, { loadedAt }: GatewayConfig): LuaTable 
     regex_priority: route.regexPriority,
     strip_path: route.stripPath,
     preserve_host: route.preserveHost,
-    path_handling: 'v0',
+    path_handling: route.pathHandling,
     request_buffering: route.requestBuffering,
     response_buffering: route.responseBuffering,
     tags: listOrNil(route.tags),

@@ -1,5 +1,5 @@
 import type { Exchange } from '../exchange.js';
-import type { LuaValue } from '../plugin-port.js';
+import { LuaError, type LuaValue } from '../plugin-port.js';
 import { stringArgument } from './arguments.js';
 import { type HostContext, type HostFunctions, KONG_PHASES } from './context.js';
 import { parseQuery } from './query.js';
@@ -28,6 +28,20 @@ const VARIABLES: Readonly<Record<string, (exchange: Exchange) => string | undefi
   content_length: (x) => x.headers.get('content-length'),
   msec: () => (Date.now() / 1000).toFixed(3),
   upstream_uri: (x) => x.upstream?.path,
+  http_version: (x) => x.httpVersion,
+  request_length: (x) => x.headers.get('content-length'),
+  realip_remote_addr: (x) => x.clientIp,
+  connection: () => '1',
+  connection_requests: () => '1',
+  hostname: () => 'localhost',
+  nginx_version: () => '1.27.1',
+  pid: () => String(process.pid),
+  request_time: (x) => ((Date.now() - x.timing.started) / 1000).toFixed(3),
+  status: (x) => (x.responseStatus === undefined ? '000' : String(x.responseStatus)),
+  ssl_protocol: () => undefined,
+  ssl_server_name: () => undefined,
+  kong_proxy_mode: () => 'http',
+  upstream_status: (x) => (x.upstreamStatus === undefined ? undefined : String(x.upstreamStatus)),
   upstream_host: (x) => x.upstream?.hostHeader,
   upstream_scheme: (x) => x.upstream?.scheme,
 };
@@ -43,7 +57,13 @@ function variable(exchange: Exchange, name: string): string | undefined {
     const first = Array.isArray(value) ? value[0] : value;
     return first === true ? '' : first;
   }
-  return Object.hasOwn(VARIABLES, name) ? VARIABLES[name]?.(exchange) : undefined;
+  const cookie = /^cookie_(.+)$/.exec(name)?.[1];
+  if (cookie !== undefined) {
+    const pairs = exchange.headers.getAll('cookie').flatMap((line) => line.split(/; */));
+    return pairs.find((pair) => pair.startsWith(`${cookie}=`))?.slice(cookie.length + 1);
+  }
+  if (Object.hasOwn(VARIABLES, name)) return VARIABLES[name]?.(exchange);
+  throw new LuaError(`nginx's variable ${name} is not emulated by the local gateway`);
 }
 
 function getContext({ exchange, phase }: HostContext, [key]: readonly LuaValue[]): LuaValue {

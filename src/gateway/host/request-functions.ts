@@ -18,10 +18,18 @@ const ANY_HTTP: readonly KongPhase[] = [
 ];
 const BODY: readonly KongPhase[] = ['rewrite', 'access', 'response', 'error', 'admin_api'];
 
-/** nginx finds `X-One` under `X_One`, too. */
+/**
+ * As Kong looks a header up: under nginx's name of it, which makes no difference between `-` and `_` and joins repeated
+ * lines; where the lines cannot be told apart from commas in one, the first.
+ */
 function lookUp(context: HostContext, name: string): string | undefined {
   const { headers } = context.exchange;
-  return headers.get(name) ?? headers.get(name.replaceAll('_', '-'));
+  const variable = (text: string) => text.toLowerCase().replaceAll('-', '_');
+  const wanted = variable(name);
+  const values = headers.lines.filter(([key]) => variable(key) === wanted).map(([, value]) => value);
+  if (values.length === 0) return undefined;
+  const joined = values.join(wanted === 'cookie' ? '; ' : ', ');
+  return joined.includes(', ') ? (headers.get(name) ?? headers.get(name.replaceAll('_', '-'))) : joined;
 }
 
 async function rawBody(context: HostContext): Promise<LuaValue> {
@@ -58,7 +66,8 @@ export const requestFunctions: HostFunctions = {
   'kong.request.get_forwarded_path': get(({ live }) => live.rawPath),
   'kong.request.get_forwarded_prefix': get(({ live }) => {
     const { match } = live;
-    return match?.route.stripPath === true ? match.matchedPath : undefined;
+    const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
+    return prefix === '/' ? undefined : prefix;
   }),
   'kong.request.get_http_version': get(({ live }) => Number(live.httpVersion)),
   'kong.request.get_method': get(({ live }) => live.method),

@@ -151,7 +151,7 @@ export const responseFunctions: HostFunctions = {
   'kong.service.response.get_status': { phases: SERVICE, run: ({ live }) => live.upstreamStatus },
   'kong.service.response.get_header': {
     phases: SERVICE,
-    run: ({ live }, [name]) => live.responseHeaders.get(stringArgument(name, 'header name')),
+    run: ({ live }, [name]) => live.upstreamHeaders.get(spelled(stringArgument(name, 'name'))),
   },
   'kong.service.response.get_headers': {
     phases: SERVICE,

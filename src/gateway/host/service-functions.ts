@@ -16,7 +16,7 @@ const METHODS = new Set([
 
 /** Before a route is known there is nothing to change: Kong overwrites what `rewrite` set. */
 function target({ live }: HostContext): UpstreamTarget {
-  live.upstream ??= { scheme: 'http', host: '', port: 80, path: live.path, hostHeader: '' };
+  live.upstream ??= { scheme: 'http', host: '', port: 80, path: live.path, hostHeader: '', ownHost: false };
   return live.upstream;
 }
 
@@ -28,6 +28,7 @@ function setHeader(
 ): void {
   if (name.toLowerCase() === 'host') {
     upstream.hostHeader = [values].flat()[0] ?? '';
+    upstream.ownHost = true;
     return;
   }
   exchange.headers.set(name, values);
@@ -41,7 +42,10 @@ function setTarget(context: HostContext, [host, port]: readonly LuaValue[]): Lua
   if (port < 0 || port > 65_535) {
     throw new LuaError(`port must be an integer between 0 and 65535: given ${port}`);
   }
-  Object.assign(target(context), { host: name, port, hostHeader: name });
+  if (context.phase === 'rewrite') {
+    throw new LuaError("attempt to index field 'balancer_data' (a nil value)");
+  }
+  Object.assign(target(context), { host: name, port, hostHeader: name, ownHost: true });
   return undefined;
 }
 
@@ -70,12 +74,13 @@ const set = (run: (context: HostContext, args: readonly LuaValue[]) => void) => 
 /** `kong.service` and `kong.service.request`. */
 export const serviceFunctions: HostFunctions = {
   'kong.service.set_target': { phases: TARGET, run: setTarget },
-  // The config of this gateway has no upstreams, so none is ever found.
   'kong.service.set_upstream': {
     phases: ['access'],
-    run: (_, [host]) => {
-      stringArgument(host, 'host');
-      return undefined;
+    run: (context, [host]) => {
+      const name = stringArgument(host, 'host');
+      if (!context.node.config.upstreams.some((upstream) => upstream.name === name)) return undefined;
+      target(context).host = name;
+      return true;
     },
   },
   'kong.service.request.set_scheme': set((context, [scheme]) => {
@@ -93,10 +98,10 @@ export const serviceFunctions: HostFunctions = {
     target(context).path = escapePath(text);
   }),
   'kong.service.request.set_raw_query': set(({ live }, [query]) => {
-    live.query = stringArgument(query, 'query');
+    live.query = stringArgument(query, 'query') || undefined;
   }),
   'kong.service.request.set_query': set(({ live }, [args]) => {
-    live.query = encodeQuery(args);
+    live.query = encodeQuery(args) || undefined;
   }),
   'kong.service.request.set_method': set(({ live }, [method]) => {
     const text = stringArgument(method, 'method');

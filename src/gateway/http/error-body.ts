@@ -77,6 +77,7 @@ export function errorBody(
 /** What nginx's error pages say in Kong, by status. */
 export const NGINX_MESSAGES: ReadonlyMap<number, string> = new Map([
   [400, 'Bad request'],
+  [405, 'Method not allowed'],
   [408, 'Request timeout'],
   [413, 'Payload too large'],
   [414, 'URI too long'],

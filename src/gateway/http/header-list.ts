@@ -75,13 +75,16 @@ export class HeaderList {
     }
   }
 
+  /** Drops the lines whose names are not wanted. */
+  retain(wanted: (name: string) => boolean): void {
+    for (let i = this.#lines.length - 1; i >= 0; i--) {
+      if (!wanted((this.#lines[i] as HeaderLine)[0])) this.#lines.splice(i, 1);
+    }
+  }
+
   remove(name: string): void {
     const wanted = name.toLowerCase();
-    for (let i = this.#lines.length - 1; i >= 0; i--) {
-      if ((this.#lines[i] as HeaderLine)[0].toLowerCase() === wanted) {
-        this.#lines.splice(i, 1);
-      }
-    }
+    this.retain((key) => key.toLowerCase() !== wanted);
   }
 
   /**

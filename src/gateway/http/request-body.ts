@@ -13,6 +13,8 @@ export type StoredBody = { readonly content: Buffer } | { readonly file: string;
  * and kept, in memory up to `bufferBytes` and in a temporary file beyond, as nginx keeps it.
  */
 export class RequestBody {
+  /** A plugin has put another body in its place. */
+  replaced = false;
   #stored: StoredBody | undefined;
   #reading: Promise<StoredBody> | undefined;
   #folder: string | undefined;
@@ -38,6 +40,7 @@ export class RequestBody {
   /** Puts another body in place of the client's. */
   replace(content: Buffer): void {
     this.#stored = { content };
+    this.replaced = true;
   }
 
   /** Reads all of it, once. */

@@ -25,7 +25,7 @@ export type BodyFraming = { length: number } | 'chunked' | 'close' | 'none';
  */
 export function composeHead(
   headers: HeaderList,
-  options: { keepAlive: boolean; framing: BodyFraming },
+  options: { connection: string; framing: BodyFraming },
 ): string[] {
   const rest = headers.clone();
   const head = new HeaderList();
@@ -40,10 +40,7 @@ export function composeHead(
   if (options.framing === 'chunked') {
     head.append('Transfer-Encoding', 'chunked');
   }
-  head.append('Connection', options.keepAlive ? 'keep-alive' : 'close');
-  if (typeof options.framing === 'object' && !rest.has('content-length')) {
-    rest.append('Content-Length', String(options.framing.length));
-  }
+  head.append('Connection', options.connection);
   return [...head.toRaw(), ...rest.toRaw()];
 }
 

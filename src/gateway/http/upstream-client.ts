@@ -5,10 +5,13 @@ import type { Exchange, UpstreamTarget } from '../exchange.js';
 import type { GatewayLog } from '../log.js';
 import { upstreamHeaders } from './upstream-request.js';
 
-/** No answer from the upstream. `status` is what the client gets: 502, 504, or 499 when the client has gone. */
+/**
+ * No answer from the upstream. `status` is what the client gets: 502, 504, 503 when there is no such host or no
+ * target, or 499 when the client has gone.
+ */
 export class UpstreamError extends PluginServerError {
   constructor(
-    readonly status: 499 | 502 | 504,
+    readonly status: 499 | 502 | 503 | 504,
     message: string,
     options?: ErrorOptions,
   ) {
@@ -47,16 +50,20 @@ export class UpstreamClient {
    * Sends the exchange's request and resolves with the upstream's response, its body unread. A connection that
    * cannot be made is tried again up to the service's `retries`; a request that was sent never is.
    *
+   * @param pick says where each attempt goes
+   *
    * @throws {UpstreamError}
    */
   async send(
     exchange: Exchange,
-    target: UpstreamTarget,
+    pick: () => UpstreamTarget | undefined,
     gone: AbortSignal,
     log: GatewayLog,
   ): Promise<IncomingMessage> {
     const attempts = (exchange.service?.retries ?? 0) + 1;
     for (let attempt = 1; ; attempt++) {
+      const target = pick();
+      if (target === undefined) throw new UpstreamError(503, 'failure to get a peer from the ring-balancer');
       try {
         return await this.#attempt(exchange, target, gone);
       } catch (error) {
@@ -71,6 +78,10 @@ export class UpstreamClient {
         if (!(error instanceof ConnectError)) {
           throw error;
         }
+        const { code } = error.cause as NodeJS.ErrnoException;
+        if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+          throw new UpstreamError(503, 'name resolution failed', { cause: error });
+        }
         if (attempt >= attempts) {
           throw new UpstreamError(502, message, { cause: error });
         }
@@ -84,7 +95,7 @@ export class UpstreamClient {
     const service = exchange.service;
     const { observer } = exchange;
     return new Promise((resolve, reject) => {
-      const query = exchange.query === undefined || exchange.query === '' ? '' : `?${exchange.query}`;
+      const query = exchange.query === undefined ? '' : `?${exchange.query}`;
       const headers = upstreamHeaders(exchange, target);
       const request = (secure ? https : http).request({
         agent: secure ? this.#https : this.#http,
@@ -121,7 +132,12 @@ export class UpstreamClient {
           onConnected();
         }
       });
+      request.maxHeadersCount = 0;
       request.on('response', resolve);
+      request.on('upgrade', (answer, socket, head) => {
+        exchange.upstreamTunnel = { socket, head };
+        resolve(answer);
+      });
       request.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(connectTimer);
         if (error instanceof UpstreamError) {

@@ -19,14 +19,16 @@ export function upstreamHeaders(exchange: Exchange, target: UpstreamTarget): str
   const via = `1.1 ${KONG_TOKEN}`;
   list.append('Via', [...headers.getAll('via'), via].join(', '));
   list.append('Host', target.hostHeader);
-  list.append('Connection', 'keep-alive');
+  list.append('Connection', exchange.tunnel === undefined ? 'keep-alive' : 'keep-alive, Upgrade');
+  if (exchange.tunnel !== undefined) list.append('Upgrade', 'websocket');
   list.append('X-Forwarded-For', [...headers.getAll('x-forwarded-for'), exchange.clientIp].join(', '));
   list.append('X-Forwarded-Proto', 'http');
   list.append('X-Forwarded-Host', exchange.host);
   list.append('X-Forwarded-Port', String(exchange.localPort));
   list.append('X-Forwarded-Path', exchange.rawPath);
-  if (match?.route.stripPath === true && match.matchedPath !== undefined) {
-    list.append('X-Forwarded-Prefix', match.matchedPath);
+  const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
+  if (prefix !== undefined && prefix !== '/') {
+    list.append('X-Forwarded-Prefix', prefix);
   }
   list.append('X-Real-IP', exchange.clientIp);
   list.append('X-Kong-Request-Id', exchange.id);
@@ -36,7 +38,7 @@ export function upstreamHeaders(exchange: Exchange, target: UpstreamTarget): str
   } else if (
     length > 0 ||
     headers.has('content-length') ||
-    exchange.body.stored !== undefined ||
+    exchange.body.replaced ||
     !BODILESS.has(exchange.method)
   ) {
     list.append('Content-Length', String(length));
