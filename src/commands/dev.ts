@@ -1,9 +1,10 @@
-import { curlLines } from '../dev/curl-lines.js';
 import { DevStoppedError, DevUsageError } from '../dev/errors.js';
 import { DEV_USAGE, parseDevFlags } from '../dev/flags.js';
 import { onNpmGone } from '../dev/npm-parent.js';
 import type { DevAddresses, DevSession } from '../dev/session.js';
+import { styleFor } from '../dev/terminal.js';
 import { PluginServerError } from '../errors.js';
+import { curlLines } from './curl-lines.js';
 
 /** One Ctrl-C may arrive several times: from the terminal, and passed on by npm and tsx. */
 const SAME_SIGNAL_MS = 1000;
@@ -23,13 +24,17 @@ export async function run(argv: string[]): Promise<number> {
       process.stdout.write(DEV_USAGE);
       return 0;
     }
+    const stream = options.json ? process.stderr : process.stdout;
+    const say = (line: string) => void stream.write(`${line}\n`);
     say('kong-ts-pluginserver dev: a local gateway for development and tests, not for production');
     // The gateway's modules take a second to load, which is no time to leave a terminal blank.
     const { DevSession } = await import('../dev/session.js');
-    const session = new DevSession(options, say);
-    const stopped = stopOnSignals(session);
+    const session = new DevSession(options, say, styleFor(stream));
+    const stopped = stopOnSignals(session, say);
     try {
-      await print(await session.start());
+      const addresses = await session.start();
+      await print(addresses, say);
+      if (options.json) process.stdout.write(`${JSON.stringify({ event: 'ready', ...addresses })}\n`);
       await stopped;
     } finally {
       await session.stop();
@@ -46,7 +51,7 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 /** Resolves once the session was stopped by a signal. */
-function stopOnSignals(session: DevSession): Promise<void> {
+function stopOnSignals(session: DevSession, say: (line: string) => void): Promise<void> {
   let first: number | undefined;
   return new Promise((resolve) => {
     const stop = () => {
@@ -69,21 +74,26 @@ function stopOnSignals(session: DevSession): Promise<void> {
   });
 }
 
-async function print({ gatewayUrl, postgresUrl, upstream, plugins }: DevAddresses): Promise<void> {
+/** What to know, as far as it is there. */
+async function print(addresses: DevAddresses, say: (line: string) => void): Promise<void> {
+  const { gatewayUrl, databaseUrl, databaseIsEmbedded, upstream, plugins, inspect } = addresses;
   say('');
   say(`gateway    ${gatewayUrl}`);
-  say(`PostgreSQL ${postgresUrl}`);
-  say(`upstream   http://${upstream.host}:${upstream.port}`);
-  say(`plugins    ${plugins.join(', ')}`);
-  for (const { outcome, command } of await curlLines(`${gatewayUrl}/`)) {
+  if (databaseUrl !== undefined) say(`PostgreSQL ${databaseUrl}`);
+  if (upstream !== undefined) say(`upstream   http://${upstream.host}:${upstream.port}`);
+  say(`plugins    ${plugins.length === 0 ? 'none in the configuration' : plugins.join(', ')}`);
+  if (inspect !== undefined) say(`debugger   ${inspect}, for VS Code or chrome://inspect`);
+  const lines = addresses.isSigned
+    ? await curlLines(`${gatewayUrl}/`)
+    : [{ outcome: 'a request', command: `curl -i ${gatewayUrl}${addresses.examplePath}` }];
+  for (const { outcome, command } of lines) {
     say('');
     say(`# ${outcome}`);
     say(command);
   }
   say('');
-  say(`Ctrl-C stops everything; "kill -USR2 ${process.pid}" stops PostgreSQL alone, and starts it again`);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  const more = databaseIsEmbedded
+    ? `; "kill -USR2 ${process.pid}" stops PostgreSQL alone, and starts it again`
+    : '';
+  say(`Ctrl-C stops everything${more}`);
 }

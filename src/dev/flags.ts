@@ -17,14 +17,23 @@ export interface DevOptions {
   /** Where requests for the service host `upstream` go; undefined: to an echo server of our own. */
   readonly upstream: HostAndPort | undefined;
   readonly protocol: 'protobuf' | 'msgpack';
-  /** The lowest level of the gateway's log that is shown. */
-  readonly verbose: boolean;
+  /** How often -v was given: PDK calls and info, debug. */
+  readonly verbosity: number;
+  /** `auto`: an embedded one when a plugin asks for one. */
+  readonly database: 'auto' | 'none' | { readonly url: string };
+  /** SQL files to run in the database, in order. */
+  readonly seeds: readonly string[];
+  /** Where a debugger may attach to the plugin server: HOST:PORT. */
+  readonly inspect: string | undefined;
+  /** Print a line of JSON once everything is up, and nothing else on standard output. */
+  readonly json: boolean;
   readonly help: boolean;
 }
 
 export const DEV_USAGE = `Usage: kong-ts-pluginserver dev [options]
 
-A local gateway for development and tests, with the plugin server, a throw-away PostgreSQL and an echo upstream.
+A local gateway for development and tests, with the plugin server, an echo upstream and, where a plugin asks for
+SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
 
       --port PORT              the gateway's port on 127.0.0.1 (default: 8000; 0: any free one)
       --config FILE            Kong's declarative configuration (default: kong.yml); read again when it changes
@@ -32,7 +41,12 @@ A local gateway for development and tests, with the plugin server, a throw-away 
                                when a file in it changes
       --upstream HOST:PORT     where requests for the service host "upstream" go (default: to the echo upstream)
       --protocol NAME          protobuf (default), or msgpack, with which the gateway fails open as Kong does
-  -v, --verbose                show the gateway's log from level info on (default: notice)
+      --database URL           use this PostgreSQL (postgres://user:password@host:port/name) instead of an embedded one
+      --no-database            start none, whatever the plugins ask for
+      --seed FILE.sql          run this in the database first (repeatable); starts the embedded one
+      --inspect[=HOST:PORT]    let a debugger attach to the plugin server (default: 127.0.0.1:9229)
+      --json                   print one line of JSON when everything is up; all else goes to standard error
+  -v, --verbose                show each PDK call, and log lines from level info on (default: notice); twice: debug
       --help
 `;
 
@@ -42,7 +56,12 @@ const FLAGS = {
   'plugins-directory': { type: 'string', short: 'd' },
   upstream: { type: 'string' },
   protocol: { type: 'string', default: 'protobuf' },
-  verbose: { type: 'boolean', short: 'v', default: false },
+  database: { type: 'string' },
+  'no-database': { type: 'boolean', default: false },
+  seed: { type: 'string', multiple: true },
+  inspect: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  verbose: { type: 'boolean', short: 'v', multiple: true },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -58,17 +77,42 @@ export function parseDevFlags(argv: readonly string[]): DevOptions {
     pluginsDirectory: values['plugins-directory'],
     upstream: values.upstream === undefined ? undefined : hostAndPort('--upstream', values.upstream),
     protocol: values.protocol,
-    verbose: values.verbose,
+    verbosity: values.verbose?.length ?? 0,
+    database: database(values.database, values['no-database'], values.seed),
+    seeds: values.seed ?? [],
+    inspect: values.inspect === undefined ? undefined : inspectAddress(values.inspect),
+    json: values.json,
     help: values.help,
   };
 }
 
 function parse(argv: readonly string[]) {
   try {
-    return parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
+    // Its value may be left out, which parseArgs has no word for.
+    const args = argv.map((arg) => (arg === '--inspect' ? '--inspect=' : arg));
+    return parseArgs({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new DevUsageError((error as Error).message);
   }
+}
+
+function database(
+  url: string | undefined,
+  none: boolean,
+  seeds: readonly string[] | undefined,
+): DevOptions['database'] {
+  if (none && url !== undefined) throw new DevUsageError('give either --database or --no-database');
+  if (none && seeds !== undefined) throw new DevUsageError('--seed needs a database');
+  if (none) return 'none';
+  return url === undefined ? 'auto' : { url };
+}
+
+/** As Node's own --inspect takes it: nothing, a port, or HOST:PORT. */
+function inspectAddress(text: string): string {
+  if (text === '') return '127.0.0.1:9229';
+  if (/^\d+$/.test(text)) return `127.0.0.1:${portNumber('--inspect', text, 0)}`;
+  const { host, port } = hostAndPort('--inspect', text, 0);
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function portNumber(flag: string, text: string, lowest: number): number {
@@ -77,8 +121,8 @@ function portNumber(flag: string, text: string, lowest: number): number {
   throw new DevUsageError(`${flag} must be a port from ${lowest} to 65535, not "${text}"`);
 }
 
-function hostAndPort(flag: string, text: string): HostAndPort {
+function hostAndPort(flag: string, text: string, lowest = 1): HostAndPort {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
   if (!match) throw new DevUsageError(`${flag} must be HOST:PORT, not "${text}"`);
-  return { host: match[1] ?? match[2] ?? '', port: portNumber(flag, match[3] ?? '', 1) };
+  return { host: match[1] ?? match[2] ?? '', port: portNumber(flag, match[3] ?? '', lowest) };
 }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +17,8 @@ export interface PluginServerOptions {
   readonly pluginsDirectory: string | undefined;
   /** Added to our own environment. */
   readonly env: Record<string, string>;
+  /** HOST:PORT at which a debugger may attach to the server. */
+  readonly inspect?: string | undefined;
   /** Each line the server writes, and what happens to its process. */
   readonly log: (line: string) => void;
   /** Told the ids of the processes that run. */
@@ -28,10 +29,13 @@ export interface PluginServerOptions {
 export class PluginServerProcess {
   private child: ChildProcess | undefined;
   private startedAt = 0;
+  private env: Record<string, string>;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  constructor(private readonly options: PluginServerOptions) {}
+  constructor(private readonly options: PluginServerOptions) {
+    this.env = options.env;
+  }
 
   /**
    * Asks for the plugins' names, schemas, phases and priorities, as Kong's `query_cmd` does.
@@ -49,9 +53,10 @@ export class PluginServerProcess {
       errors += chunk;
     });
     const [code] = await once(child, 'close');
-    for (const line of errors.split('\n')) if (line) this.options.log(line);
     try {
-      return (JSON.parse(output) as { Plugins: PluginInfo[] }).Plugins.map(catalogEntry);
+      const plugins = (JSON.parse(output) as { Plugins: PluginInfo[] }).Plugins.map(catalogEntry);
+      for (const line of errors.split('\n')) if (line) this.options.log(line);
+      return plugins;
     } catch (cause) {
       const reason = errors.trim() || `exit code ${code}`;
       throw new PluginServerError('NO_PLUGINS', `the plugins cannot be loaded: ${reason}`, { cause });
@@ -64,19 +69,49 @@ export class PluginServerProcess {
    * @throws PluginServerError `PLUGIN_SERVER_FAILED`
    */
   async start(): Promise<void> {
-    this.launch();
-    await this.accepting();
+    const accepting = this.launch();
+    if (accepting !== undefined) await accepting;
   }
 
-  /** Ends the process and starts a new one, for changed sources. Returns and throws as {@link start}. */
-  async restart(): Promise<void> {
+  /**
+   * Puts a new process in the place of the one that runs, for changed sources: it takes the socket over before the old
+   * one ends. Where it does not start, the old one goes on. With a debugger, whose port only one can have, the old one
+   * ends first.
+   *
+   * @param env instead of the variables there were
+   * @throws PluginServerError as {@link start}
+   */
+  async restart(env?: Record<string, string>): Promise<void> {
     if (this.stopped) return;
     clearTimeout(this.timer);
-    const child = this.child;
-    // Its end is wanted: nothing is said about it, and nothing waits.
+    this.env = env ?? this.env;
+    const before = this.child;
+    // Its end is wanted: nothing is said about it, and nothing starts it again.
     this.child = undefined;
-    if (child) await end(child);
-    await this.start();
+    if (before && this.options.inspect !== undefined) await end(before);
+    try {
+      await this.start();
+    } catch (error) {
+      if (before && before.exitCode === null && before.signalCode === null) {
+        const failed = this.current();
+        this.child = before;
+        clearTimeout(this.timer);
+        if (failed) await end(failed);
+        this.tellProcesses();
+      }
+      throw error;
+    }
+    if (before) await end(before);
+    this.tellProcesses();
+  }
+
+  private current(): ChildProcess | undefined {
+    return this.child;
+  }
+
+  private tellProcesses(): void {
+    const pid = this.child?.pid;
+    this.options.onProcesses(pid === undefined ? [] : [pid]);
   }
 
   async stop(): Promise<void> {
@@ -85,17 +120,44 @@ export class PluginServerProcess {
     if (this.child) await end(this.child);
   }
 
-  private launch(): void {
-    if (this.stopped) return;
+  /** Resolves when it accepts connections, which it says in a line of its log. */
+  private launch(): Promise<void> | undefined {
+    if (this.stopped) return undefined;
     this.startedAt = Date.now();
-    const child = this.spawn(['--socket', this.options.socketPath]);
+    const { inspect, socketPath, log } = this.options;
+    const child = this.spawn(['--socket', socketPath], inspect === undefined ? [] : [`--inspect=${inspect}`]);
+    const others = this.child?.pid;
     this.child = child;
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', this.options.log);
-    }
-    child.once('error', (error) => this.options.log(`cannot be started: ${error.message}`));
-    if (child.pid) this.options.onProcesses([child.pid]);
-    child.once('exit', (code, signal) => this.onExit(child, signal ?? `exit code ${code}`));
+    const pids = [others, child.pid].filter((pid) => pid !== undefined);
+    if (pids.length > 0) this.options.onProcesses(pids);
+    return new Promise<void>((resolve, reject) => {
+      const failed = () =>
+        reject(
+          new PluginServerError(
+            'PLUGIN_SERVER_FAILED',
+            'the plugin server did not start; see its lines above',
+          ),
+        );
+      const timer = setTimeout(failed, START_TIMEOUT_MS);
+      const started = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      for (const stream of [child.stdout, child.stderr]) {
+        if (stream === null) continue;
+        createInterface({ input: stream }).on('line', (line) => {
+          if (line.includes(`server started at path ${socketPath}`)) started();
+          log(line);
+        });
+      }
+      child.once('error', (error) => log(`cannot be started: ${error.message}`));
+      child.once('close', (code, signal) => {
+        this.onExit(child, signal ?? `exit code ${code}`);
+        clearTimeout(timer);
+        if (this.stopped) resolve();
+        else failed();
+      });
+    });
   }
 
   private onExit(child: ChildProcess, how: string): void {
@@ -105,43 +167,22 @@ export class PluginServerProcess {
     if (this.stopped) return;
     this.options.log(`ended (${how}); starting it again`);
     const delay = Math.max(0, this.startedAt + RESTART_INTERVAL_MS - Date.now());
-    this.timer = setTimeout(() => this.launch(), delay);
-  }
-
-  private async accepting(): Promise<void> {
-    const child = this.child;
-    const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!(await this.accepts())) {
-      if (this.stopped) return;
-      if (child !== this.child || Date.now() > deadline) {
-        throw new PluginServerError(
-          'PLUGIN_SERVER_FAILED',
-          'the plugin server did not start; see its lines above',
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+    this.timer = setTimeout(() => {
+      // What it says when it does not start has been printed; its end starts it again.
+      this.launch()?.catch(() => undefined);
+    }, delay);
   }
 
   /** Detached, so that a Ctrl-C in the terminal reaches us alone and we stop things in order. */
-  private spawn(args: string[]): ChildProcess {
-    const { pluginsDirectory, env } = this.options;
+  private spawn(args: string[], nodeFlags: string[] = []): ChildProcess {
+    const { pluginsDirectory } = this.options;
+    // A debugger of our own is not the server's, too.
+    const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
     const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
-    return spawn(process.execPath, [...process.execArgv, CLI, 'serve', ...directory, ...args], {
+    return spawn(process.execPath, [...inherited, ...nodeFlags, CLI, 'serve', ...directory, ...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-  }
-
-  private accepts(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const socket = connect(this.options.socketPath);
-      socket.once('connect', () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.once('error', () => resolve(false));
+      env: { ...process.env, ...this.env },
     });
   }
 }

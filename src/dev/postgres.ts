@@ -35,6 +35,10 @@ export interface PostgresOptions {
   folder?: GuardedFolder;
   /** SQL files to run, in order, once the server is up. */
   sqlFiles?: readonly string[];
+  /** The port it should have; another one is taken where it is in use. Default: any free one. */
+  port?: number;
+  /** Default: a random one. */
+  password?: string;
   /** Called when the server ends without `stop` having been called, with how it ended. */
   onUnexpectedExit?: (reason: string) => void;
 }
@@ -44,11 +48,11 @@ export class Postgres {
   readonly host = HOST;
   readonly user = USER;
   readonly database = DATABASE;
-  readonly password = randomBytes(12).toString('hex');
   private process: ChildProcess | undefined;
 
   private constructor(
     readonly port: number,
+    readonly password: string,
     private readonly folder: GuardedFolder,
     private readonly ownsFolder: boolean,
     private readonly binaries: PostgresBinaries,
@@ -66,8 +70,17 @@ export class Postgres {
     try {
       const runAs = unprivilegedUser();
       const binaries = await findPostgresBinaries(folder.path, runAs);
-      const port = await freePort();
-      const server = new Postgres(port, folder, !options.folder, binaries, runAs, options.onUnexpectedExit);
+      const port = await freePort(options.port);
+      const password = options.password ?? randomBytes(12).toString('hex');
+      const server = new Postgres(
+        port,
+        password,
+        folder,
+        !options.folder,
+        binaries,
+        runAs,
+        options.onUnexpectedExit,
+      );
       await server.initialise();
       await server.start();
       try {
@@ -262,10 +275,16 @@ export class Postgres {
   }
 }
 
-async function freePort(): Promise<number> {
+/** The wanted port where it is free, else any. */
+async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
-  server.listen(0, HOST);
-  await once(server, 'listening');
+  server.listen(wanted, HOST);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (wanted === 0) throw error;
+    return freePort();
+  }
   const address = server.address();
   server.close();
   await once(server, 'close');

@@ -1,55 +1,84 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { PluginServerError } from '../errors.js';
 import { type CatalogedPlugin, pluginCatalog } from '../gateway/config/catalog.js';
 import type { GatewayConfig } from '../gateway/config/entities.js';
 import { DeclarativeConfigError, parseDeclarativeConfig } from '../gateway/config/parse.js';
+import { formatProblem } from '../gateway/config/problems.js';
 import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.js';
 import { createGateway, type Gateway } from '../gateway/gateway.js';
-import type { GatewayLog } from '../gateway/log.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
 import { createPluginCaller } from '../gateway/rpc/create-caller.js';
+import { Recorder } from '../inspector/recorder.js';
+import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
 import { DevStoppedError } from './errors.js';
 import type { DevOptions, HostAndPort } from './flags.js';
 import { GuardedFolder } from './guarded-folder.js';
-import { gatewayLog } from './log.js';
+import { DevOutput } from './output.js';
 import { packageFile } from './package-files.js';
 import { PluginServerProcess } from './plugin-server.js';
-import { Postgres } from './postgres.js';
-import { withUpstreamAt } from './service-hosts.js';
-import { watchFile, watchFolder } from './watch.js';
+import { asksForDatabase, pluginSources } from './plugin-sources.js';
+import type { Style } from './terminal.js';
+import { describeChanges, type FileChange, SourceWatcher } from './watch.js';
 
 const HOST = '127.0.0.1';
+/** The service host that containers reach by this name, and whose requests `dev` takes to another address. */
+const UPSTREAM_HOST = 'upstream';
+/** Kong waits 60 s for a plugin server; a debugger may hold a handler for as long as its user likes. */
+const DEBUGGED_TIMEOUT_MS = 2 ** 31 - 1;
+/** The plugin whose customers the demo data are. */
+const VERIFICATION = 'customer-verification';
 
 /** What is up, once it is. */
 export interface DevAddresses {
   readonly gatewayUrl: string;
-  readonly postgresUrl: string;
-  readonly upstream: HostAndPort;
+  /** Undefined: there is no database. Without its password where it is not this process's own. */
+  readonly databaseUrl: string | undefined;
+  /** Whether it is this process's own. */
+  readonly databaseIsEmbedded: boolean;
+  /** Where requests for the service host `upstream` go; undefined: no service has it. */
+  readonly upstream: HostAndPort | undefined;
+  /** The plugins that the configuration uses and the plugin server has. */
   readonly plugins: readonly string[];
+  /** The first path of the first route that has one without a regular expression. */
+  readonly examplePath: string;
+  /** Whether requests have to be signed by the demo customer. */
+  readonly isSigned: boolean;
+  readonly inspect: string | undefined;
 }
 
 /**
- * Everything that `dev` runs: PostgreSQL, the plugin server, the echo upstream and the gateway. What `start` brought
+ * Everything that `dev` runs: the database, the plugin server, the echo upstream and the gateway. What `start` brought
  * up, however far it came, `stop` takes down, last things first.
  */
 export class DevSession {
+  /** Tells of every request; for whoever wants to show them. */
+  readonly recorder = new Recorder();
   private readonly closers: (() => unknown)[] = [];
-  private readonly log: GatewayLog;
+  private readonly output: DevOutput;
+  private readonly pluginsDirectory: string;
   private stopping: Promise<void> | undefined;
   private starting: Promise<DevAddresses> | undefined;
-  private postgres: Postgres | undefined;
+  private folder: GuardedFolder | undefined;
+  private database: DevDatabase | undefined;
+  private server: PluginServerProcess | undefined;
+  private caller: PluginCaller | undefined;
   private gateway: Gateway | undefined;
   private plugins: CatalogedPlugin[] = [];
+  private upstream: HostAndPort = { host: HOST, port: 0 };
   private port = 0;
+  /** Changes are taken in one after the other. */
+  private lastChange = Promise.resolve();
 
   /** @param say prints a line about what happens while it runs */
   constructor(
     private readonly options: DevOptions,
     private readonly say: (line: string) => void,
+    style: Style,
   ) {
-    this.log = gatewayLog(options.verbose ? 'info' : 'notice');
+    this.output = new DevOutput(this.recorder, { verbosity: options.verbosity, style, write: say });
+    this.pluginsDirectory = resolve(options.pluginsDirectory ?? packageFile('plugins'));
   }
 
   /**
@@ -69,14 +98,15 @@ export class DevSession {
     return this.stopping;
   }
 
-  /** Stops PostgreSQL, or starts it again: to see what requests get without it. */
+  /** Stops the embedded PostgreSQL, or starts it again: to see what requests get without it. */
   async togglePostgres(): Promise<void> {
-    if (!this.postgres || this.stopping) return;
-    if (this.postgres.running) {
-      await this.postgres.stop();
+    const postgres = this.database?.embedded;
+    if (!postgres || this.stopping) return;
+    if (postgres.running) {
+      await postgres.stop();
       this.say(`PostgreSQL is stopped; "kill -USR2 ${process.pid}" starts it again`);
     } else {
-      await this.postgres.start();
+      await postgres.start();
       this.say('PostgreSQL is running again');
     }
   }
@@ -86,44 +116,59 @@ export class DevSession {
     const configText = await readConfigFile(options.configFile);
     await assertPortIsFree(options.port);
     const folder = await GuardedFolder.create();
+    this.folder = folder;
     this.closers.push(() => folder.remove());
-    const server = { current: undefined as PluginServerProcess | undefined };
     const socketPath = join(folder.path, 'plugins.sock');
     const serverOptions = {
       socketPath,
       pluginsDirectory: options.pluginsDirectory,
-      log: (line: string) => this.say(`[plugin server] ${line}`),
+      log: this.output.serverLine,
       onProcesses: (pids: number[]) => folder.protect(pids),
+      inspect: options.inspect,
     };
-    const [postgres, plugins, echo] = await allSettled([
-      this.startPostgres(folder),
+    const [, plugins, echo] = await allSettled([
+      this.provideDatabase(configText),
       new PluginServerProcess({ ...serverOptions, env: {} }).queryPlugins(),
       this.startUpstream(),
     ]);
     this.checkpoint();
     this.plugins = plugins;
-    const upstream = options.upstream ?? { host: HOST, port: echo?.port ?? 0 };
-    const config = await this.parseConfig(configText, upstream);
+    this.upstream = options.upstream ?? { host: HOST, port: echo?.port ?? 0 };
+    const config = await this.parseConfig(configText);
 
-    server.current = new PluginServerProcess({ ...serverOptions, env: postgres.env });
-    this.closers.push(() => server.current?.stop());
-    await server.current.start();
+    const server = new PluginServerProcess({ ...serverOptions, env: this.database?.env ?? {} });
+    this.server = server;
+    this.closers.push(() => server.stop());
+    await server.start();
     this.checkpoint();
 
     const caller = createPluginCaller(options.protocol, {
       socketPath,
-      log: (level, text) => this.log(level, text),
+      log: (level, text) => this.output.log(level === 'warn' ? 'info' : level, text),
+      ...(options.inspect === undefined ? {} : { readTimeoutMs: DEBUGGED_TIMEOUT_MS }),
     });
+    this.caller = caller;
     this.closers.push(() => caller.close());
+    this.closers.push(() => this.output.close());
     this.closers.push(() => this.gateway?.close());
-    await this.openGateway(config, caller, options.port);
+    await this.openGateway(config, options.port);
     this.checkpoint();
-    this.watch(server.current, caller, upstream);
+    this.watch();
+    return this.addresses(config);
+  }
+
+  private addresses(config: GatewayConfig): DevAddresses {
+    const used = new Set(config.plugins.filter(({ enabled }) => enabled).map(({ name }) => name));
+    const paths = config.routes.flatMap((route) => route.paths);
     return {
       gatewayUrl: `http://${HOST}:${this.port}`,
-      postgresUrl: postgres.url,
-      upstream,
-      plugins: plugins.map(({ name }) => name),
+      databaseUrl: this.database && shownUrl(this.database),
+      databaseIsEmbedded: this.database?.embedded !== undefined,
+      upstream: config.services.some(({ host }) => host === UPSTREAM_HOST) ? this.upstream : undefined,
+      plugins: this.plugins.map(({ name }) => name).filter((name) => used.has(name)),
+      examplePath: paths.find(({ regex }) => regex === undefined)?.text ?? '/',
+      isSigned: used.has(VERIFICATION) && this.database?.embedded !== undefined,
+      inspect: this.options.inspect,
     };
   }
 
@@ -134,7 +179,7 @@ export class DevSession {
       try {
         await close();
       } catch (error) {
-        this.say(`while stopping: ${error instanceof Error ? error.message : String(error)}`);
+        this.say(`while stopping: ${messageOf(error)}`);
       }
     }
   }
@@ -143,17 +188,25 @@ export class DevSession {
     if (this.stopping) throw new DevStoppedError();
   }
 
-  private async startPostgres(folder: GuardedFolder): Promise<Postgres> {
-    const postgres = await Postgres.create({
-      folder,
-      sqlFiles: [packageFile('db/schema.sql'), packageFile('db/demo.sql')],
-      onUnexpectedExit: (reason) => {
-        this.say(`PostgreSQL has ended (${reason}); "kill -USR2 ${process.pid}" starts it again`);
-      },
+  /** @returns whether there is a database now that was not there before */
+  private async provideDatabase(configText: string): Promise<boolean> {
+    const { options, folder } = this;
+    const { database: wanted, seeds } = options;
+    if (this.database !== undefined || wanted === 'none' || folder === undefined) return false;
+    if (wanted !== 'auto') {
+      this.database = await useDatabase(wanted.url, seeds);
+      return true;
+    }
+    if (seeds.length === 0 && !asksForDatabase(this.pluginsDirectory, configText)) return false;
+    const demo = configText.includes(VERIFICATION)
+      ? [packageFile('db/schema.sql'), packageFile('db/demo.sql')]
+      : [];
+    const database = await startEmbedded(folder, [...demo, ...seeds], (reason) => {
+      this.say(`PostgreSQL has ended (${reason}); "kill -USR2 ${process.pid}" starts it again`);
     });
-    this.postgres = postgres;
-    this.closers.push(() => postgres.dispose());
-    return postgres;
+    this.database = database;
+    this.closers.push(() => database.close());
+    return true;
   }
 
   private async startUpstream(): Promise<EchoUpstream | undefined> {
@@ -164,20 +217,32 @@ export class DevSession {
   }
 
   /** @throws DeclarativeConfigError with every fault, also of the functions in it */
-  private async parseConfig(text: string, upstream: HostAndPort): Promise<GatewayConfig> {
+  private async parseConfig(text: string): Promise<GatewayConfig> {
     const { configFile } = this.options;
-    const { config, problems } = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
+    const parsed = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
     // The compiler takes a while to load, and most configurations have no functions for it.
     const faults = /js-(pre|post|response)-function/.test(text)
       ? (await import('../../plugins/js-functions/compile/check-yaml.js')).functionProblems(text, configFile)
       : [];
-    if (problems.length + faults.length > 0) throw new DeclarativeConfigError([...problems, ...faults]);
-    return withUpstreamAt(config, upstream);
+    if (parsed.problems.length + faults.length > 0) {
+      throw new DeclarativeConfigError([...parsed.problems, ...faults]);
+    }
+    for (const note of parsed.notes) this.say(`${formatProblem(note)} (note)`);
+    return parsed.config;
   }
 
-  private async openGateway(config: GatewayConfig, caller: PluginCaller, port: number): Promise<void> {
-    const { plugins, log } = this;
-    this.gateway = await createGateway({ config, plugins, caller, log, port, host: HOST });
+  private async openGateway(config: GatewayConfig, port: number): Promise<void> {
+    if (this.caller === undefined) return;
+    this.gateway = await createGateway({
+      config,
+      plugins: this.plugins,
+      caller: this.caller,
+      log: this.output.log,
+      port,
+      host: HOST,
+      observe: this.recorder.observe,
+      redirect: ({ host }) => (host === UPSTREAM_HOST ? this.upstream : undefined),
+    });
     try {
       this.port = (await this.gateway.listen()).port;
     } catch (error) {
@@ -185,36 +250,81 @@ export class DevSession {
     }
   }
 
-  private watch(server: PluginServerProcess, caller: PluginCaller, upstream: HostAndPort): void {
-    const { configFile, pluginsDirectory } = this.options;
-    let last = Promise.resolve();
-    const inTurn = (what: string, change: () => Promise<void>) => () => {
-      last = last.then(change).catch((error: unknown) => {
-        if (!this.stopping)
-          this.say(`${what} has changed, but: ${error instanceof Error ? error.message : error}`);
-      });
-    };
-    const reloadConfig = async () => {
-      await this.gateway?.reload(await this.parseConfig(await readConfigFile(configFile), upstream));
-      this.say(`${configFile} has changed: read again`);
-    };
-    const reloadPlugins = async () => {
-      const before = JSON.stringify(this.plugins);
-      const [plugins] = await allSettled([server.queryPlugins(), server.restart()]);
-      this.plugins = plugins;
-      this.say('the plugins have changed: the plugin server was started anew');
-      if (JSON.stringify(this.plugins) === before) return;
-      // Their phases, priorities or schemas: the gateway takes those in when it is created.
-      const config = await this.parseConfig(await readConfigFile(configFile), upstream);
-      await this.gateway?.close();
-      await this.openGateway(config, caller, this.port);
-    };
-    const plugins = resolve(pluginsDirectory ?? packageFile('plugins'));
+  private watch(): void {
+    const configFile = resolve(this.options.configFile);
+    const config = new SourceWatcher({ files: [configFile] }, (changes) =>
+      this.inTurn(changes, () => this.reloadConfig()),
+    );
+    const sources = new SourceWatcher(pluginSources(this.pluginsDirectory), (changes) => {
+      const relevant = changes.filter(({ path }) => path !== configFile && !isTest(path));
+      // What they import may have become more.
+      sources.retarget(pluginSources(this.pluginsDirectory));
+      if (relevant.length > 0) this.inTurn(relevant, () => this.reloadPlugins(relevant));
+    });
     // Closers run last things first: no more changes, then the end of the one under way.
-    this.closers.push(() => last);
-    this.closers.push(watchFile(resolve(configFile), inTurn(configFile, reloadConfig)));
-    this.closers.push(watchFolder(plugins, inTurn(plugins, reloadPlugins)));
+    this.closers.push(() => this.lastChange);
+    this.closers.push(() => config.close());
+    this.closers.push(() => sources.close());
   }
+
+  private inTurn(changes: readonly FileChange[], take: () => Promise<void>): void {
+    this.lastChange = this.lastChange.then(take).catch((error: unknown) => {
+      if (this.stopping) return;
+      const goesOn = 'what was there before goes on';
+      this.say(
+        `${describeChanges(changes, shortPath)} has changed, but: ${messageOf(error).trimEnd()}; ${goesOn}`,
+      );
+    });
+  }
+
+  private async reloadConfig(): Promise<void> {
+    const { configFile } = this.options;
+    const text = await readConfigFile(configFile);
+    const config = await this.parseConfig(text);
+    if (await this.provideDatabase(text)) await this.server?.restart(this.database?.env);
+    await this.gateway?.reload(config);
+    this.say(`${configFile} has changed: read again`);
+  }
+
+  private async reloadPlugins(changes: readonly FileChange[]): Promise<void> {
+    const { server } = this;
+    if (server === undefined) return;
+    const text = await readConfigFile(this.options.configFile);
+    await this.provideDatabase(text);
+    const before = JSON.stringify(this.plugins);
+    // Asked first: where the sources are faulty, the server that runs goes on.
+    const plugins = await server.queryPlugins();
+    await server.restart(this.database?.env);
+    this.plugins = plugins;
+    const names = describeChanges(changes, shortPath);
+    this.say(`the plugins have changed: the plugin server was started anew (${names})`);
+    if (JSON.stringify(plugins) === before) return;
+    // Their phases, priorities or schemas: the gateway takes those in when it is created.
+    const config = await this.parseConfig(text);
+    await this.gateway?.close();
+    await this.openGateway(config, this.port);
+  }
+}
+
+function shownUrl({ url, embedded }: DevDatabase): string {
+  if (embedded !== undefined) return url;
+  const parsed = new URL(url);
+  if (parsed.password !== '') parsed.password = '***';
+  return parsed.href;
+}
+
+/** A path as one would type it here. */
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? path : short;
+}
+
+function isTest(path: string): boolean {
+  return /\.(test|spec)\.[mc]?[jt]sx?$/.test(path);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** As Promise.all, but waits for all of them, so that nothing goes on in the background when one fails. */

@@ -16,6 +16,11 @@ export function reportedFailure(
     : { outcome: 'threw', message: match[2] };
 }
 
+/** Whether a plugin's log line is such a report. */
+export function isFailureReport(text: string): boolean {
+  return REPORT.test(text);
+}
+
 /** How the plugin server names an event. */
 export function subject({ plugin, instanceId, phase }: PluginRun): string {
   return `${plugin} #${instanceId}: ${phase}`;

@@ -13,9 +13,8 @@ const DEFAULT_LIMIT_BYTES = 64 * 1024;
 /** Stacks and failures that wait for each other. The server's log and its answer come by different ways. */
 const MAX_WAITING = 100;
 
-export interface RecorderOptions {
-  /** How many bytes are kept of each body and text. Default 64 KiB. */
-  readonly limitBytes?: number;
+/** Whoever wants to know what happens to records. */
+export interface RecordListener {
   /** The head of a request has come. The record goes on changing. */
   readonly onStart?: (record: ExchangeRecord) => void;
   /** The client has its response; the log phase follows. */
@@ -24,6 +23,11 @@ export interface RecorderOptions {
   readonly onEnd?: (record: ExchangeRecord) => void;
   /** A stack has been put to a failure of this record. */
   readonly onStack?: (record: ExchangeRecord, run: PluginRun) => void;
+}
+
+export interface RecorderOptions extends RecordListener {
+  /** How many bytes are kept of each body and text. Default 64 KiB. */
+  readonly limitBytes?: number;
 }
 
 /**
@@ -35,17 +39,25 @@ export interface RecorderOptions {
  * ```
  */
 export class Recorder {
-  readonly #options: RecorderOptions;
+  readonly #limit: number;
+  readonly #listeners = new Set<RecordListener>();
   readonly #stacks = new Waiting<string>();
   readonly #failures = new Waiting<{ record: ExchangeRecord; run: PluginRun }>();
 
   constructor(options: RecorderOptions = {}) {
-    this.#options = options;
+    this.#limit = options.limitBytes ?? DEFAULT_LIMIT_BYTES;
+    this.#listeners.add(options);
+  }
+
+  /** Tells one more about every record. @returns what ends that */
+  listen(listener: RecordListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** For `GatewayOptions.observe`. */
   readonly observe: Observe = (exchange) =>
-    new ExchangeRecorder(exchange, this.#options, (record, run) => this.#failed(record, run));
+    new ExchangeRecorder(exchange, this.#limit, this.#listeners, (record, run) => this.#failed(record, run));
 
   /**
    * A line of the plugin server's own log, its breaks kept. Where it tells what a handler threw, its stack becomes part
@@ -71,7 +83,7 @@ export class Recorder {
 
   #join(record: ExchangeRecord, run: PluginRun, stack: string): void {
     run.error = recordedError(run.error?.message ?? '', stack);
-    this.#options.onStack?.(record, run);
+    for (const listener of this.#listeners) listener.onStack?.(record, run);
   }
 }
 
@@ -93,7 +105,7 @@ class Waiting<T> {
 /** Writes the record of one exchange while it happens. */
 class ExchangeRecorder implements ExchangeObserver {
   readonly #exchange: Exchange;
-  readonly #options: RecorderOptions;
+  readonly #listeners: Iterable<RecordListener>;
   readonly #limit: number;
   readonly #onFailure: (record: ExchangeRecord, run: PluginRun) => void;
   readonly #began = performance.now();
@@ -105,12 +117,13 @@ class ExchangeRecorder implements ExchangeObserver {
 
   constructor(
     exchange: Exchange,
-    options: RecorderOptions,
+    limit: number,
+    listeners: Iterable<RecordListener>,
     onFailure: (record: ExchangeRecord, run: PluginRun) => void,
   ) {
     this.#exchange = exchange;
-    this.#options = options;
-    this.#limit = options.limitBytes ?? DEFAULT_LIMIT_BYTES;
+    this.#listeners = listeners;
+    this.#limit = limit;
     this.#onFailure = onFailure;
     this.#requestBody = BodyCapture.announced(this.#limit, exchange.body.length ?? 0);
     this.#record = {
@@ -136,7 +149,7 @@ class ExchangeRecorder implements ExchangeObserver {
       response: undefined,
       log: [],
     };
-    options.onStart?.(this.#record);
+    for (const listener of listeners) listener.onStart?.(this.#record);
   }
 
   readonly #now = (): number => performance.now() - this.#began;
@@ -217,13 +230,13 @@ class ExchangeRecorder implements ExchangeObserver {
   answered(): void {
     this.#record.state = 'answered';
     this.#record.answeredAt = this.#now();
-    this.#options.onAnswer?.(this.#record);
+    for (const listener of this.#listeners) listener.onAnswer?.(this.#record);
   }
 
   ended(): void {
     this.#record.state = 'ended';
     this.#record.endedAt = this.#now();
-    this.#options.onEnd?.(this.#record);
+    for (const listener of this.#listeners) listener.onEnd?.(this.#record);
   }
 
   #response(status: number, reason: string, headers: readonly string[], body: BodyCapture): RecordedResponse {
