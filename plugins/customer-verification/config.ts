@@ -1,6 +1,7 @@
 import { DEFAULT_HEADER_NAMES, type HeaderNames } from './client/header-names.js';
 import { ALGORITHMS, type Algorithm, BINDABLE, type Bindable } from './client/signed-text.js';
 import { ConfigurationError } from './errors.js';
+import { CONSUMER_HEADERS, CUSTOMER_HEADER } from './identity-headers.js';
 
 export const REPLAY_STORES = ['memory', 'redis'] as const;
 export const REPLAY_ON_ERROR = ['refuse', 'allow'] as const;
@@ -17,9 +18,6 @@ export const BOUNDS = {
   error_status: [400, 599],
 } as const;
 
-/** The header that tells the upstream who the customer is, as header maps spell it. */
-export const CUSTOMER_HEADER = 'x-customer-id';
-
 /** A checked configuration, every default filled in. Times are in milliseconds. */
 export interface VerificationConfig {
   readonly headers: HeaderNames;
@@ -34,6 +32,8 @@ export interface VerificationConfig {
   readonly replayStore: (typeof REPLAY_STORES)[number];
   readonly replayOnError: (typeof REPLAY_ON_ERROR)[number];
   readonly consumer: (typeof CONSUMER_MAPPINGS)[number];
+  /** The headers by which the upstream knows who the customer is, in lower case. */
+  readonly identityHeaders: readonly string[];
 }
 
 /** How long and how many customers are remembered. Times are in milliseconds. */
@@ -71,8 +71,10 @@ export function parseConfig(raw: Record<string, unknown>): VerificationConfig {
       'replay_protection needs clock_skew greater than 0: without it a signature would have to be remembered for ever',
     );
   }
+  const consumer = fields.oneOf('consumer', CONSUMER_MAPPINGS, 'none');
+  const identityHeaders = consumer === 'none' ? [CUSTOMER_HEADER] : [CUSTOMER_HEADER, ...CONSUMER_HEADERS];
   return {
-    headers: headerNames(fields),
+    headers: headerNames(fields, identityHeaders),
     algorithm: fields.oneOf('algorithm', ALGORITHMS, 'sha256'),
     bind: fields.setOf('bind', BINDABLE),
     clockSkewMs: clockSkew * 1000,
@@ -88,15 +90,16 @@ export function parseConfig(raw: Record<string, unknown>): VerificationConfig {
     replayProtection,
     replayStore: fields.oneOf('replay_store', REPLAY_STORES, 'memory'),
     replayOnError: fields.oneOf('replay_on_error', REPLAY_ON_ERROR, 'refuse'),
-    consumer: fields.oneOf('consumer', CONSUMER_MAPPINGS, 'none'),
+    consumer,
+    identityHeaders,
   };
 }
 
-function headerNames(fields: Fields): HeaderNames {
+function headerNames(fields: Fields, reserved: readonly string[]): HeaderNames {
   const names = {
-    certificateId: fields.headerName('certificate_header', DEFAULT_HEADER_NAMES.certificateId),
-    signature: fields.headerName('signature_header', DEFAULT_HEADER_NAMES.signature),
-    time: fields.headerName('time_header', DEFAULT_HEADER_NAMES.time),
+    certificateId: fields.headerName('certificate_header', DEFAULT_HEADER_NAMES.certificateId, reserved),
+    signature: fields.headerName('signature_header', DEFAULT_HEADER_NAMES.signature, reserved),
+    time: fields.headerName('time_header', DEFAULT_HEADER_NAMES.time, reserved),
   };
   if (new Set(Object.values(names)).size < 3) {
     throw new ConfigurationError(
@@ -160,12 +163,12 @@ class Fields {
     return choices.filter((choice) => items.includes(choice));
   }
 
-  headerName(name: string, byDefault: string): string {
+  headerName(name: string, byDefault: string, reserved: readonly string[]): string {
     const value = this.string(name, byDefault).toLowerCase();
     if (!HEADER_NAME.test(value)) {
       throw new ConfigurationError(`${name} must be a header name of letters, digits, "-" and "_"`);
     }
-    if (RESERVED_HEADERS.has(value) || value.replaceAll('_', '-') === CUSTOMER_HEADER) {
+    if (RESERVED_HEADERS.has(value) || reserved.includes(value.replaceAll('_', '-'))) {
       throw new ConfigurationError(`${name} must not be ${value}`);
     }
     return value;

@@ -23,19 +23,12 @@ export async function findConsumer(kong: Kong, uuid: string): Promise<ConsumerRe
 
 /**
  * Makes the consumer the request's own, for the plugins that run later, and tells the upstream as Kong's own
- * authentication plugins do. None of the calls waits for Kong.
+ * authentication plugins do; what the client sent of these headers must have been removed. Nothing waits for Kong.
  */
 export async function authenticateAs(kong: Kong, consumer: Consumer): Promise<void> {
   await kong.client.authenticate(consumer, null);
   const { request } = kong.service;
   await request.setHeader('X-Consumer-ID', consumer.id);
-  await setOrClear(kong, 'X-Consumer-Custom-ID', consumer.custom_id);
-  await setOrClear(kong, 'X-Consumer-Username', consumer.username);
-  await request.clearHeader('X-Anonymous-Consumer');
-  await request.clearHeader('X-Credential-Identifier');
-}
-
-async function setOrClear(kong: Kong, name: string, value: string | undefined): Promise<void> {
-  if (value) await kong.service.request.setHeader(name, value);
-  else await kong.service.request.clearHeader(name);
+  if (consumer.custom_id) await request.setHeader('X-Consumer-Custom-ID', consumer.custom_id);
+  if (consumer.username) await request.setHeader('X-Consumer-Username', consumer.username);
 }

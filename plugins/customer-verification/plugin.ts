@@ -3,7 +3,8 @@ import type { Kong, Share } from 'kong-ts-pluginserver';
 import { parseConfig, type VerificationConfig } from './config.js';
 import { authenticateAs, findConsumer } from './consumer.js';
 import { readEnvironment } from './environment.js';
-import { type HeaderMap, MAX_HEADERS, readCredentials, surveyHeaders } from './headers.js';
+import { type HeaderMap, readCredentials } from './headers.js';
+import { IdentityHeaders, MAX_HEADERS, type Survey } from './identity-headers.js';
 import { type KeyStore, openKeyStore } from './keys/key-store.js';
 import { results } from './metrics.js';
 import { openReplayStore } from './replay/open-store.js';
@@ -18,7 +19,10 @@ const BODIES = new Map([
   [403, JSON.stringify({ message: 'Access Forbidden' })],
 ]);
 const WRONG_HEADERS = refusedClient('invalid_headers');
-const NO_LOOKALIKES: readonly string[] = [];
+const DROPPED = refusedClient(
+  'invalid_headers',
+  'refused a request whose Connection header would have removed the customer from it',
+);
 
 /**
  * Lets a request through when it carries the signature of a customer in the database, and tells the upstream who
@@ -29,10 +33,12 @@ export class Plugin {
   readonly #keys: KeyStore;
   readonly #replays: Share<ReplayStore> | undefined;
   readonly #verifier: Verifier;
+  readonly #identity: IdentityHeaders;
 
   /** @throws {ConfigurationError} naming the field that cannot work. */
   constructor(raw: Record<string, unknown>) {
     this.#config = parseConfig(raw);
+    this.#identity = new IdentityHeaders(this.#config.identityHeaders);
     const { environment, warning } = readEnvironment();
     if (warning) report.inBackground('warn', 'environment_file', warning);
     this.#replays = openReplayStore(this.#config, environment);
@@ -42,12 +48,12 @@ export class Plugin {
 
   async access(kong: Kong): Promise<void> {
     let verdict: Verdict;
-    let lookalikes = NO_LOOKALIKES;
+    let survey: Survey | undefined;
     try {
       const { headers, request } = await this.#read(kong);
-      const survey = surveyHeaders(headers);
-      lookalikes = survey.lookalikes;
-      verdict = survey.complete ? await this.#judge(kong, headers, request) : WRONG_HEADERS;
+      survey = this.#identity.survey(headers);
+      if (survey.dropped) verdict = DROPPED;
+      else verdict = survey.complete ? await this.#judge(kong, headers, request) : WRONG_HEADERS;
     } catch (error) {
       const name = error instanceof Error ? error.name : typeof error;
       verdict = failed(403, 'error', `refused a request because of an unexpected ${name}`);
@@ -58,7 +64,7 @@ export class Plugin {
       await report.inEvent(kong, verdict.notice.severity, verdict.notice.subject, verdict.notice.message);
     }
     results.inc({ result: verdict.verified ? 'verified' : verdict.reason });
-    await (verdict.verified ? this.#accept(kong, verdict, lookalikes) : refuse(kong, verdict));
+    await (verdict.verified ? this.#accept(kong, verdict, survey?.sent ?? []) : refuse(kong, verdict));
   }
 
   /** Called when Kong closes the instance, or when it has been idle for long. */
@@ -91,11 +97,11 @@ export class Plugin {
   }
 
   // No call in here waits for Kong: they leave in one write with the end of the event.
-  async #accept(kong: Kong, { uuid, consumer }: Verified, lookalikes: readonly string[]): Promise<void> {
+  async #accept(kong: Kong, { uuid, consumer }: Verified, sent: readonly string[]): Promise<void> {
     const { request } = kong.service;
+    for (const name of sent) await request.clearHeader(name);
     // Replaces whatever the client sent under this name.
     await request.setHeader('X-Customer-Id', uuid);
-    for (const name of lookalikes) await request.clearHeader(name);
     if (this.#config.hideCredentials) {
       for (const name of Object.values(this.#config.headers)) await request.clearHeader(name);
     }

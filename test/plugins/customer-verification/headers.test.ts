@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEFAULT_HEADER_NAMES } from '../../../plugins/customer-verification/client/header-names.js';
-import {
-  MAX_HEADERS,
-  readCredentials,
-  surveyHeaders,
-} from '../../../plugins/customer-verification/headers.js';
+import { readCredentials } from '../../../plugins/customer-verification/headers.js';
 
 const good = { 'client-certificate-id': 'id', 'client-request-signature': 'sig', 'client-request-time': '1' };
 const read = (headers: Record<string, string | string[]>) => readCredentials(headers, DEFAULT_HEADER_NAMES);
@@ -36,24 +32,5 @@ describe('readCredentials', () => {
     assert.deepEqual(readCredentials(headers, names), { certificateId: 'a', signature: 'b', time: 'c' });
     const odd = { certificateId: 'constructor', signature: 'x-sig', time: 'x-time' };
     assert.equal(readCredentials(headers, odd), undefined);
-  });
-});
-
-describe('surveyHeaders', () => {
-  it('finds what an upstream could take for X-Customer-Id', () => {
-    const headers = { x_customer_id: 'a', 'x-customer_id': 'b', 'x-customer-id': 'c', 'x-customer-ids': 'd' };
-    assert.deepEqual(surveyHeaders(headers).lookalikes, ['x_customer_id', 'x-customer_id']);
-    assert.deepEqual(surveyHeaders(good).lookalikes, []);
-  });
-
-  it('tells when there may be more headers than Kong hands out', () => {
-    const copies = (count: number) => ({ ...good, 'x-many': Array.from({ length: count }, String) });
-    assert.equal(surveyHeaders(copies(MAX_HEADERS - 4)).complete, true);
-    assert.equal(surveyHeaders(copies(MAX_HEADERS - 3)).complete, false);
-    assert.equal(
-      surveyHeaders(Object.fromEntries(Array.from({ length: MAX_HEADERS }, (_, i) => [`h${i}`, ''])))
-        .complete,
-      false,
-    );
   });
 });

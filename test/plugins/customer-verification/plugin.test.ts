@@ -102,6 +102,35 @@ describe('customer-verification through the local gateway', () => {
     );
   });
 
+  it('refuses a request whose Connection header would remove the customer: 400', async () => {
+    const named: [string, string][][] = [
+      [['Connection', 'X-Customer-Id']],
+      [['Connection', 'keep-alive, x-customer-id']],
+      [
+        ['Connection', 'Upgrade, X-CUSTOMER-ID'],
+        ['Upgrade', 'websocket'],
+      ],
+      [
+        ['Connection', 'keep-alive'],
+        ['Connection', 'x-customer-id'],
+      ],
+    ];
+    for (const headers of named) {
+      const { status, upstream } = await gateway.send('/default', [
+        ...headers,
+        ['X-Customer-Id', BOB],
+        ...signed('alice', 'alice-key'),
+      ]);
+      assert.deepEqual([status, upstream], [400, undefined], JSON.stringify(headers));
+    }
+    const consumer: [string, string][] = [
+      ['Connection', 'te, X-Consumer-Username'],
+      ...signed('alice', 'alice-key'),
+    ];
+    assert.equal((await gateway.send('/consumer', consumer)).status, 400);
+    assert.equal((await gateway.send('/default', consumer)).status, 200);
+  });
+
   it('refuses whatever is not the signature: 403 Access Forbidden', async () => {
     const [id, signature, time] = signed('alice', 'alice-key') as [
       [string, string],
@@ -298,6 +327,15 @@ describe('customer-verification through the local gateway', () => {
     const spoofed: [string, string][] = [
       ['X-Consumer-Username', 'admin'],
       ['X-Anonymous-Consumer', 'true'],
+      ['X-Consumer-Groups', 'admins'],
+      ['X-Authenticated-Groups', 'admins'],
+      ['X-Credential-Identifier', 'admin'],
+      ['x_consumer_id', BOB],
+      ['x_consumer_username', 'admin'],
+      ['X_Consumer-Custom_Id', BOB],
+      ['x_consumer_groups', 'admins'],
+      ['x_credential_identifier', 'admin'],
+      ['X_Customer_Id', BOB],
     ];
     const { status, upstream } = await gateway.send('/consumer', [
       ...spoofed,
@@ -307,7 +345,9 @@ describe('customer-verification through the local gateway', () => {
     assert.deepEqual(headerValues(upstream, 'x-consumer-id'), [ALICE]);
     assert.deepEqual(headerValues(upstream, 'x-consumer-username'), ['alice']);
     assert.deepEqual(headerValues(upstream, 'x-consumer-custom-id'), [ALICE]);
-    assert.deepEqual(headerValues(upstream, 'x-anonymous-consumer'), []);
+    const identity = upstream?.headers.filter(([name]) => /^x[-_](c(ons|red|ust)|anon|auth)/i.test(name));
+    assert.deepEqual(new Set(identity?.map(([, value]) => value)), new Set([ALICE, 'alice']));
+    assert.equal(identity?.length, 4);
     assert.equal((await gateway.send('/consumer', signed('bob', 'bob-key'))).status, 403);
     assert.equal((await gateway.send('/consumer', signed('carol', 'carol-key'))).status, 403);
   });
