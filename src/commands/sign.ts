@@ -82,7 +82,10 @@ async function sign(argv: string[]): Promise<string> {
   const path = values.path ?? target?.path;
   const query = values.query ?? (target?.query || (path === undefined ? undefined : ''));
   const options: SigningOptions = {
-    certificateId: required('--certificate-id', values['certificate-id']),
+    certificateId: headerSafe(
+      'client-certificate-id',
+      required('--certificate-id', values['certificate-id']),
+    ),
     key: await readKey(values.key, values['key-file']),
     algorithm: oneOf('--algorithm', values.algorithm, ALGORITHMS),
     bind: bindings(values.bind),

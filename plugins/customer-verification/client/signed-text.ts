@@ -40,12 +40,17 @@ const SHA256_HEX = /^[0-9a-f]{64}$/;
 /**
  * The exact text that is signed; UTF-8 encode it before hashing. docs/signing.md describes it for other languages.
  *
- * - `sha256`: `id|key|time`, and the digest is SHA-256 of the text.
- * - `hmac-…`: `id|time`, and the digest is the HMAC of the text under the key.
- * - every bound part follows, each behind a `|`, in the order method, path, query, body.
+ * - Plain `sha256`, nothing bound: `id|key|time`, and the digest is SHA-256 of the text.
+ * - Everything else begins with a line that names algorithm and bound parts, such as `hmac-sha256 method path`, so
+ *   that a signature is good for one configuration only.
+ * - Behind it `sha256` has `id|key|time`, and `hmac-…` has `id|time`, whose digest is the HMAC of the whole text under
+ *   the key. Every bound part follows, each behind a `|`, in the order method, path, query, body.
  *
  * Only the query may hold a `|` as soon as anything but plain `sha256` is in use: every other part then ends where
  * it seems to end, so that no two requests of one customer share a text.
+ *
+ * @example
+ * signedText({ certificateId: 'c1', time: '1', path: '/a' }, 'k1', 'sha256', ['path']); // 'sha256 path\nc1|k1|1|/a'
  *
  * @throws {SignedTextError} naming the part that is missing or not allowed.
  */
@@ -56,16 +61,21 @@ export function signedText(
   bind: readonly Bindable[] = [],
 ): string {
   const { certificateId, time } = parts;
-  const plain = algorithm === 'sha256';
-  const head = plain ? `${certificateId}|${key}|${time}` : `${certificateId}|${time}`;
-  if (plain && bind.length === 0) return head;
+  const withKey = algorithm === 'sha256';
+  const who = withKey ? `${certificateId}|${key}|${time}` : `${certificateId}|${time}`;
+  // No header holds a line break: were one allowed, an id could pass for the first line of another configuration.
+  if (certificateId.includes('\n')) throw new SignedTextError('the certificate id holds a line break');
+  if (withKey && bind.length === 0) return who;
   refuseSeparator('certificate id', certificateId);
   refuseSeparator('time', time);
-  let text = head;
+  let first: string = algorithm;
+  let bound = '';
   for (const name of BINDABLE) {
-    if (bind.includes(name)) text += SEPARATOR + boundPart(name, parts);
+    if (!bind.includes(name)) continue;
+    first += ` ${name}`;
+    bound += SEPARATOR + boundPart(name, parts);
   }
-  return text;
+  return `${first}\n${who}${bound}`;
 }
 
 /** Splits a request target at its first `?`; both halves are left as they are. */

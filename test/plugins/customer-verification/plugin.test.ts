@@ -17,6 +17,10 @@ const ROUTES = {
   default: {},
   everything: { algorithm: 'hmac-sha256', bind: ['method', 'path', 'query', 'body'] },
   plainbind: { bind: ['path'] },
+  querybind: { bind: ['query'] },
+  pathbind: { bind: ['method', 'path', 'query'] },
+  hmac: { algorithm: 'hmac-sha256' },
+  hmacbind: { algorithm: 'hmac-sha256', bind: ['path'] },
   fresh: { clock_skew: 30 },
   once: { clock_skew: 30, replay_protection: true },
   once_elsewhere: { clock_skew: 300, replay_protection: true },
@@ -271,6 +275,64 @@ describe('customer-verification through the local gateway', () => {
         ['client-request-time', `${headers[2]?.[1]}|/plainbind`] as [string, string],
       ];
       assert.equal((await gateway.send('/plainbind/a', moved)).status, 403);
+    });
+
+    it('accepts a signature on a route of the configuration that it was made for, and on no other', async () => {
+      const alice = { certificateId: 'alice', key: 'alice-key', time: '1700000000' };
+      /** The signature of one configuration, with a time that says what else was signed. */
+      const disguised = async (made: SigningOptions, parts: object, time: string) => {
+        const [id, signature] = await sign({ ...alice, ...made }, parts);
+        return [id, signature, ['client-request-time', time]] as [string, string][];
+      };
+      const path = '/pathbind/a';
+      const everything = await sign(
+        { ...alice, bind: ['method', 'path', 'query'] },
+        { method: 'GET', path, query: 'q' },
+      );
+      assert.equal((await gateway.send(`${path}?q`, everything)).status, 200);
+      const query = `GET|${path}|q`;
+      const disguises: [string, [string, string][]][] = [
+        [
+          '/default',
+          await disguised(
+            { ...alice, bind: ['method', 'path', 'query'] },
+            { method: 'GET', path, query: 'q' },
+            `${alice.time}|${query}`,
+          ),
+        ],
+        [`${path}?q`, await disguised({ ...alice, bind: ['query'] }, { query }, alice.time)],
+        [
+          `/querybind?${query}`,
+          await disguised(
+            { ...alice, bind: ['method', 'path', 'query'] },
+            { method: 'GET', path, query: 'q' },
+            alice.time,
+          ),
+        ],
+        [
+          '/hmac',
+          await disguised(
+            { ...alice, algorithm: 'hmac-sha256', bind: ['path'] },
+            { path: '/hmac' },
+            alice.time,
+          ),
+        ],
+        ['/hmacbind', await disguised({ ...alice, algorithm: 'hmac-sha256' }, {}, alice.time)],
+        [
+          '/hmacbind',
+          await disguised(
+            { ...alice, algorithm: 'hmac-sha512', bind: ['path'] },
+            { path: '/hmacbind' },
+            alice.time,
+          ),
+        ],
+      ];
+      for (const [target, headers] of disguises)
+        assert.equal(
+          (await gateway.send(target, headers)).status,
+          403,
+          `${target} ${JSON.stringify(headers)}`,
+        );
     });
   });
 

@@ -4,10 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
 import {
+  ALGORITHMS,
   type Algorithm,
+  BINDABLE,
   type Bindable,
   type RequestParts,
+  type SignedParts,
   SignedTextError,
   signatureHeaders,
   signedText,
@@ -93,12 +97,74 @@ describe('signedText', () => {
     const sign = (path: string, query: string) =>
       signedText({ ...base, path, query }, 'k', 'sha256', ['path', 'query']);
     assert.notEqual(sign('/a', 'b%7Cc'), sign('/a%7Cb', 'c'));
-    assert.equal(sign('/a', 'b|c'), 'id|k|1|/a|b|c');
+    assert.equal(sign('/a', 'b|c'), 'sha256 path query\nid|k|1|/a|b|c');
     assert.throws(() => sign('/a|b', 'c'), SignedTextError);
   });
 
   it('leaves the key out of the text of an HMAC', () => {
-    assert.equal(signedText(base, 'secret', 'hmac-sha256'), 'id|1');
+    assert.equal(signedText(base, 'secret', 'hmac-sha256'), 'hmac-sha256\nid|1');
+  });
+
+  it('gives no two configurations and requests the same text', () => {
+    // Values as headers and request lines may hold them, made of what could pass for another field.
+    const value = fc.array(
+      fc.constantFrom('sha256', 'path', 'query', ' ', '|', '/a', 'GET', '1', '%7C', '0'.repeat(64)),
+      { maxLength: 6 },
+    );
+    const text = value.map((pieces) => pieces.join(''));
+    const parts = fc.record({
+      certificateId: text,
+      time: text,
+      method: text,
+      path: text,
+      query: text,
+      bodySha256: fc.constantFrom('0'.repeat(64), '1'.repeat(64)),
+    });
+    const configuration = fc.record({
+      algorithm: fc.constantFrom(...ALGORITHMS),
+      bind: fc.subarray([...BINDABLE]),
+    });
+    const signed = ({
+      parts: given,
+      configuration: { algorithm, bind },
+    }: {
+      parts: SignedParts;
+      configuration: { algorithm: Algorithm; bind: Bindable[] };
+    }) => {
+      try {
+        return signedText({ ...given, certificateId: 'id' }, 'key', algorithm, bind);
+      } catch (error) {
+        if (error instanceof SignedTextError) return undefined;
+        throw error;
+      }
+    };
+    const meaning = ({
+      parts: given,
+      configuration: { algorithm, bind },
+    }: {
+      parts: SignedParts;
+      configuration: { algorithm: Algorithm; bind: Bindable[] };
+    }) =>
+      JSON.stringify([
+        algorithm,
+        given.time,
+        ...BINDABLE.map((name) => bind.includes(name) && (name === 'body' ? given.bodySha256 : given[name])),
+      ]);
+    const seen = new Map<string, string>();
+    fc.assert(
+      fc.property(fc.record({ parts, configuration }), (request) => {
+        const made = signed(request);
+        if (made === undefined) return;
+        assert.equal(seen.get(made) ?? meaning(request), meaning(request), made);
+        seen.set(made, meaning(request));
+      }),
+      { numRuns: 3000 },
+    );
+    assert.ok(seen.size > 500);
+  });
+
+  it('refuses an id with a line break, which could pass for the first line', () => {
+    assert.throws(() => signedText({ ...base, certificateId: 'sha256 path\nid' }, 'k'), SignedTextError);
   });
 });
 
