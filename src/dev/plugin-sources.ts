@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { findPluginFiles, type PluginFile } from '../plugin/discover.js';
 import { readSourceGraph } from './source-graph.js';
 import type { WatchTargets } from './watch.js';
@@ -20,8 +21,17 @@ export function asksForDatabase(directory: string, configText: string): boolean 
     // Whoever loads the plugins says what is wrong with the directory.
     return false;
   }
-  const named = files.filter(({ name }) => configText.toLowerCase().includes(name));
-  // A plugin may export another name than its file's.
-  const entries = (named.length > 0 ? named : files).map(({ file }) => file);
-  return readSourceGraph(directory, entries).mentions('SERVER_DB_');
+  const text = configText.toLowerCase();
+  const entries = files.filter((file) => namesOf(file).some((name) => text.includes(name)));
+  if (entries.length === 0) return false;
+  return readSourceGraph(
+    directory,
+    entries.map(({ file }) => file),
+  ).mentions('SERVER_DB_');
+}
+
+/** A plugin has the name of its file, unless it exports another one. */
+function namesOf({ name, file }: PluginFile): string[] {
+  const exported = readFileSync(file, 'utf8').matchAll(/\bname\b['"]?\s*[:=]\s*['"]([\w.-]+)['"]/gi);
+  return [name, ...[...exported].map(([, found]) => (found as string).toLowerCase())];
 }

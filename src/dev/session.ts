@@ -144,7 +144,8 @@ export class DevSession {
 
     const caller = createPluginCaller(options.protocol, {
       socketPath,
-      log: (level, text) => this.output.log(level === 'warn' ? 'info' : level, text),
+      // A failed event is told with its request.
+      log: (_level, text) => this.output.log('info', text),
       ...(options.inspect === undefined ? {} : { readTimeoutMs: DEBUGGED_TIMEOUT_MS }),
     });
     this.caller = caller;

@@ -13,7 +13,8 @@ export interface Style {
 const plain = (text: string) => text;
 const PLAIN: Style = { good: plain, changed: plain, warning: plain, bad: plain, dim: plain, strong: plain };
 
-const coloured = (format: Parameters<typeof styleText>[0]) => (text: string) => styleText(format, text);
+const coloured = (format: Parameters<typeof styleText>[0]) => (text: string) =>
+  styleText(format, text, { validateStream: false });
 const COLOURED: Style = {
   good: coloured('green'),
   changed: coloured('cyan'),

@@ -55,6 +55,13 @@ export class Recorder {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Tells everybody of a record that was made elsewhere, as if it had just ended. */
+  replay(record: ExchangeRecord): void {
+    for (const listener of this.#listeners) listener.onStart?.(record);
+    for (const listener of this.#listeners) listener.onAnswer?.(record);
+    for (const listener of this.#listeners) listener.onEnd?.(record);
+  }
+
   /** For `GatewayOptions.observe`. */
   readonly observe: Observe = (exchange) =>
     new ExchangeRecorder(exchange, this.#limit, this.#listeners, (record, run) => this.#failed(record, run));

@@ -98,13 +98,13 @@ export class FunctionsRig {
     return `${this.#functions?.stdout}${this.#functions?.stderr}`;
   }
 
-  /** A gateway for a config whose services are at `http://127.0.0.1:9000`; the echo upstream takes that place. */
+  /** A gateway for a config whose services are at 127.0.0.1:9000 or upstream:8080; the echo upstream takes that place. */
   async gateway(
     kongYml: string,
     file: string,
     protocol: 'protobuf' | 'msgpack' = 'protobuf',
   ): Promise<FunctionsGateway> {
-    const text = kongYml.replaceAll('127.0.0.1:9000', `127.0.0.1:${this.#upstream?.port}`);
+    const text = kongYml.replaceAll(/127\.0\.0\.1:9000|upstream:8080/g, `127.0.0.1:${this.#upstream?.port}`);
     const { config, problems } = parseDeclarativeConfig(text, file, pluginCatalog(PLUGINS));
     if (problems.length > 0) throw new Error(JSON.stringify(problems));
     const lines: string[] = [];
