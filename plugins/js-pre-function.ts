@@ -7,7 +7,8 @@ const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'log'];
 export const name = 'js-pre-function';
 export const version = '1.0.0';
 export const priority = 1000000;
-export const Schema = functionSchema(PHASES);
+/** No function of this plugin would run for a consumer: none is known yet when it does. */
+export const Schema = { ...functionSchema(PHASES), consumer: null };
 
 /** Runs functions from its configuration before the other plugins of each phase. */
 export class Plugin extends FunctionsPlugin {

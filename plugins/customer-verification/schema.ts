@@ -41,6 +41,8 @@ const fields: Record<string, Field>[] = [
 
 /** The plugin's `config` record in the words of Kong's schemas, so that Kong itself refuses what cannot work. */
 export const Schema = {
+  // Before this plugin has run, Kong does not know a consumer.
+  consumer: null,
   fields,
   entity_checks: [
     {

@@ -207,5 +207,6 @@ function catalogEntry({ Name, Priority, Phases, Schema }: PluginInfo): Cataloged
     phases: Phases,
     schema: fields,
     ...(entity_checks ? { entityChecks: entity_checks } : {}),
+    noConsumer: Schema.fields.length > 1,
   };
 }

@@ -60,6 +60,7 @@ export function definePlugin(parts: PluginParts, source: DefinitionSource = {}):
     phases,
     schema: schema.fields,
     ...(schema.entityChecks.length > 0 && { entityChecks: schema.entityChecks }),
+    ...(schema.noConsumer && { noConsumer: true }),
     Plugin: parts.Plugin as PluginClass,
     ...(source.file !== undefined && { file: source.file }),
     modifiedAt: source.modifiedAt ?? now,

@@ -40,6 +40,8 @@ export interface PluginDefinition {
   readonly schema: readonly SchemaField[];
   /** Kong's `entity_checks` of the `config` record, when the plugin declares any. */
   readonly entityChecks?: readonly EntityCheck[];
+  /** The plugin cannot be configured for a consumer: Kong refuses such an entity. */
+  readonly noConsumer?: boolean;
   readonly Plugin: PluginClass;
   /** The file it came from; absent for `startDedicatedServer`. */
   readonly file?: string;

@@ -16,9 +16,17 @@ export interface PluginInfo {
           readonly entity_checks?: readonly EntityCheck[];
         };
       },
+      ...NoConsumer[],
     ];
   };
 }
+
+/** As Kong's own plugins say that they cannot be configured for a consumer. */
+interface NoConsumer {
+  readonly consumer: { readonly type: 'foreign'; readonly reference: 'consumers'; readonly eq: null };
+}
+
+const NO_CONSUMER: NoConsumer = { consumer: { type: 'foreign', reference: 'consumers', eq: null } };
 
 export interface DumpOptions {
   /** With `MsgPack:1`, Kong lets requests through when the plugin server fails. */
@@ -29,14 +37,20 @@ export interface DumpOptions {
 
 /** The entry of one plugin in the dump; plain JSON values. */
 export function pluginInfo(definition: PluginDefinition): PluginInfo {
-  const { name, version, priority, phases, schema, entityChecks } = definition;
+  const { name, version, priority, phases, schema, entityChecks, noConsumer } = definition;
   const checks = entityChecks === undefined ? {} : { entity_checks: entityChecks };
   return {
     Name: name,
     Version: version,
     Priority: priority,
     Phases: phases,
-    Schema: { name, fields: [{ config: { type: 'record', fields: schema, ...checks } }] },
+    Schema: {
+      name,
+      fields: [
+        { config: { type: 'record', fields: schema, ...checks } },
+        ...(noConsumer ? [NO_CONSUMER] : []),
+      ],
+    },
   };
 }
 

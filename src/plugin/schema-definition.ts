@@ -21,6 +21,8 @@ export interface SchemaFault {
 export interface ReadSchema {
   readonly fields: readonly SchemaField[];
   readonly entityChecks: readonly EntityCheck[];
+  /** The plugin cannot be configured for a consumer. */
+  readonly noConsumer: boolean;
   readonly faults: readonly SchemaFault[];
 }
 
@@ -32,19 +34,27 @@ type Dict = Record<string, unknown>;
  *
  * Accepted are an array of one-key objects (`[{ message: { type: 'string' } }]`), one object with all the fields
  * (`{ message: { type: 'string' } }`), and the inside of Kong's config record, for a plugin that has checks across
- * fields (`{ fields: [...], entity_checks: [...] }`). No schema means no fields.
+ * fields (`{ fields: [...], entity_checks: [...] }`). In the last form `consumer: null` says that the plugin cannot be
+ * configured for a consumer, as for one that runs before any is known. No schema means no fields.
  */
 export function readSchema(exported: unknown): ReadSchema {
   const faults: SchemaFault[] = [];
   const report: Report = (path, message) => faults.push({ path, message });
   let fields: unknown = exported ?? [];
   let checks: unknown = [];
+  let noConsumer = false;
   if (isDict(fields)) {
     if (Array.isArray(fields.fields)) {
       for (const key of Object.keys(fields)) {
-        if (key !== 'fields' && key !== 'entity_checks' && key !== 'type')
+        if (!['fields', 'entity_checks', 'type', 'consumer'].includes(key))
           report(`Schema.${key}`, 'unknown field');
       }
+      if (fields.consumer !== undefined && fields.consumer !== null)
+        report(
+          'Schema.consumer',
+          'expected null, which keeps the plugin from being configured for a consumer',
+        );
+      noConsumer = fields.consumer === null;
       checks = fields.entity_checks ?? [];
       fields = fields.fields;
     } else {
@@ -55,6 +65,7 @@ export function readSchema(exported: unknown): ReadSchema {
   checkEntityChecks(checks, 'Schema.entity_checks', report);
   return {
     faults,
+    noConsumer,
     fields: Array.isArray(fields) ? (fields as SchemaField[]) : [],
     entityChecks: Array.isArray(checks) ? (checks as EntityCheck[]) : [],
   };

@@ -34,6 +34,17 @@ describe('the dump', () => {
     assert.deepEqual(info.Schema.fields, [{ config: { type: 'record', ...schema } }]);
   });
 
+  test('says that a plugin cannot be configured for a consumer', () => {
+    const [, ours] = pluginInfo(definitionFromParts('p', Plugin, '1.0.0', 0, { consumer: null, fields: [] }))
+      .Schema.fields;
+    const [theirs] = JSON.parse(accepted('schema_consumer_eq_null')).Plugins[0].Schema.fields;
+    assert.deepEqual(JSON.parse(JSON.stringify(ours)), theirs);
+    assert.throws(
+      () => definitionFromParts('p', Plugin, '1.0.0', 0, { consumer: 'x', fields: [] }),
+      /Schema.consumer/,
+    );
+  });
+
   test('has an array for the fields of a plugin without configuration', () => {
     const text = JSON.stringify(pluginInfo(definitionFromParts('p', Plugin, '1.0.0', 0, undefined)).Schema);
     assert.equal(text, '{"name":"p","fields":[{"config":{"type":"record","fields":[]}}]}');

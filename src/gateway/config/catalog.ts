@@ -16,6 +16,8 @@ export interface PluginKind {
   readonly phases: readonly Phase[];
   /** `lua`: runs in the gateway's own Lua VM; `server`: in the plugin server. */
   readonly runsIn: 'server' | 'lua';
+  /** It cannot be configured for a consumer. */
+  readonly noConsumer: boolean;
   /** Fills in defaults and names faults. */
   validate(config: unknown): { config: Record<string, unknown>; faults: ConfigFault[] };
 }
@@ -26,7 +28,7 @@ export type PluginCatalog = ReadonlyMap<string, PluginKind>;
 /** What the catalog takes of a definition. */
 export type CatalogedPlugin = Pick<
   PluginDefinition,
-  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks'
+  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks' | 'noConsumer'
 >;
 
 /** The catalog of the plugin server's plugins, with Kong's `pre-function` and `post-function` beside them. */
@@ -38,16 +40,17 @@ export function pluginCatalog(definitions: readonly CatalogedPlugin[]): PluginCa
       priority,
       phases: ['rewrite', 'access', 'log'],
       runsIn: 'lua',
+      noConsumer: true,
       validate: validateFunctionConfig,
     });
   }
-  for (const { name, priority, phases, schema, entityChecks } of definitions) {
+  for (const { name, priority, phases, schema, entityChecks, noConsumer = false } of definitions) {
     const validate = (config: unknown) => {
       const result = validateConfig(schema, config, entityChecks);
       const faults = result.errors.map(({ segments, message }) => ({ path: segments, message }));
       return { config: result.config, faults };
     };
-    catalog.set(name, { name, priority, phases, runsIn: 'server', validate });
+    catalog.set(name, { name, priority, phases, runsIn: 'server', noConsumer, validate });
   }
   return catalog;
 }

@@ -1,7 +1,6 @@
 import { BUNDLED_PLUGINS, nearestName } from './bundled-plugins.js';
 import type { PluginCatalog } from './catalog.js';
 import { type EntityReader, isEmptyTable, type ReadEntity } from './entity-reader.js';
-import { FUNCTION_PLUGINS } from './function-plugins.js';
 import type { ParseOptions } from './parse.js';
 import type { YamlSource } from './yaml-source.js';
 
@@ -21,9 +20,9 @@ export function checkPlugin(
   if (typeof name !== 'string' || name === '') return;
   const kind = catalog.get(name);
   const bundled = BUNDLED_PLUGINS.get(name);
-  const noConsumer = kind === undefined ? bundled?.noConsumer : FUNCTION_PLUGINS.has(name);
+  const noConsumer = (kind ?? bundled)?.noConsumer === true;
   const nested = entity.parent?.field === 'consumer';
-  if (noConsumer === true && !nested && entity.references.has('consumer')) {
+  if (noConsumer && !nested && entity.references.has('consumer')) {
     reader.fault(entity, ['consumer'], 'value must be null: this plugin cannot be configured for a consumer');
   }
   if (kind !== undefined) {

@@ -2,14 +2,32 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfig } from '../../../plugins/customer-verification/config.js';
 import { Schema } from '../../../plugins/customer-verification/schema.js';
+import { pluginCatalog } from '../../../src/gateway/config/catalog.js';
+import { parseDeclarativeConfig } from '../../../src/gateway/config/parse.js';
 import { validateConfig } from '../../../src/plugin/schema.js';
 import { readSchema } from '../../../src/plugin/schema-definition.js';
+import { pluginDefinition } from './rig.js';
 
 const validate = (config: unknown) => validateConfig(Schema.fields, config, Schema.entity_checks);
 
 describe('the configuration', () => {
   it('is a schema that Kong takes', () => {
     assert.deepEqual(readSchema(Schema).faults, []);
+  });
+
+  it('cannot be configured for a consumer, whom Kong does not know yet', () => {
+    const config = (consumer: object) =>
+      parseDeclarativeConfig(
+        JSON.stringify({
+          _format_version: '3.0',
+          consumers: [{ username: 'alice' }],
+          plugins: [{ name: 'customer-verification', ...consumer }],
+        }),
+        'kong.yml',
+        pluginCatalog([pluginDefinition()]),
+      ).problems;
+    assert.deepEqual(config({}), []);
+    assert.match(JSON.stringify(config({ consumer: 'alice' })), /consumer.*value must be null/);
   });
 
   it('has the same defaults in the schema and in the plugin', () => {
