@@ -1,13 +1,5 @@
 import { PdkError } from './errors.js';
-
-/** The parts of `{vault://NAME/RESOURCE/KEY?CONFIG#VERSION}`. */
-export interface VaultReference {
-  readonly name: string;
-  readonly resource: string;
-  readonly key?: string;
-  readonly config?: Record<string, string | true>;
-  readonly version?: number;
-}
+import type { VaultReference } from './types.js';
 
 /** Whether a value is a reference to a secret in a vault, as Kong tells it. */
 export function isReference(value: unknown): value is string {

@@ -18,7 +18,11 @@ export type PluginObject = { [phase in Phase]?: PhaseHandler } & {
   close?: () => unknown;
 };
 
-export type PluginClass = new (config: PluginConfig) => PluginObject;
+/**
+ * A plugin's class. `Config` is what its constructor takes, such as `ConfigOf<typeof Schema>`; left out, it may be
+ * anything, fields that must be there included.
+ */
+export type PluginClass<Config = never> = new (config: Config) => PluginObject;
 
 /** One field of a plugin's schema, as Kong's own schemas write it: `{ message: { type: 'string' } }`. */
 export type SchemaField = Record<string, unknown>;

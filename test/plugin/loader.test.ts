@@ -12,7 +12,7 @@ const fixtures = copyFixtures();
 after(() => fixtures.remove());
 
 async function outcome({ name, version, priority, phases, Plugin }: PluginDefinition) {
-  const plugin = new Plugin({ message: 'm' });
+  const plugin = new Plugin({ message: 'm' } as never);
   const [first] = phases;
   assert.ok(first);
   return [name, version, priority, phases.join(), await plugin[first]?.({} as never)];

@@ -1,4 +1,4 @@
-import type { PdkMethod } from '../../../src/pdk/methods.js';
+import type { PdkFunction } from 'kong-ts-pluginserver';
 
 /** The `kong` object as far as the sandbox looks at it: namespaces of functions. */
 export type PdkTarget = Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ export type PdkTarget = Readonly<Record<string, unknown>>;
  */
 export function callPdkMethod(
   kong: PdkTarget,
-  { path }: PdkMethod,
+  { path }: PdkFunction,
   args: readonly unknown[],
 ): Promise<unknown> {
   let owner: unknown;

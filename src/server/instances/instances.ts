@@ -50,7 +50,7 @@ export class InstanceStore {
     const config = parseConfig(name, configText);
     let object: PluginObject;
     try {
-      object = new plugin.Plugin(config);
+      object = new plugin.Plugin(config as never);
     } catch (cause) {
       throw new CommandRefused('START_REFUSED', `plugin "${name}": ${describeError(cause)}`, { cause });
     }
