@@ -2,6 +2,7 @@
 const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
   serve: () => import('./commands/serve.js'),
   dev: () => import('./commands/dev.js'),
+  new: () => import('./commands/new.js'),
   check: () => import('./commands/check.js'),
   customers: () => import('./commands/customers.js'),
   sign: () => import('./commands/sign.js'),
@@ -11,6 +12,7 @@ const USAGE = `Usage: kong-ts-pluginserver [COMMAND] [options]
 
   serve        the plugin server (also without a command); --dump and the like for Kong's query_cmd
   dev          the plugin server with a local gateway, PostgreSQL and an echo upstream, for development
+  new          writes a plugin with its test, or a whole project
   check        validates a declarative configuration and compiles the functions in it
   customers    manages the customers of customer-verification
   sign         signs a request
