@@ -53,7 +53,7 @@ export class Verifier {
     if (customer.revoked) return refusedClient('revoked', `refused certificate ${id}: revoked`);
     const refused = await this.#judgeSignature(customer, credentials, request);
     if (refused) return refused;
-    const replay = await this.#judgeReplay(credentials, signedAt);
+    const replay = await this.#judgeReplay(customer, credentials, signedAt);
     if (replay && 'verified' in replay) return replay;
     const notice = replay ?? (stale ? STALE : undefined);
     return notice ? { verified: true, uuid: customer.uuid, notice } : { verified: true, uuid: customer.uuid };
@@ -123,12 +123,13 @@ export class Verifier {
 
   /** A refusal, a notice about a check that was waived, or nothing. */
   async #judgeReplay(
+    { uuid }: Customer,
     { certificateId, signature }: Credentials,
     signedAt: number | undefined,
   ): Promise<Refused | Notice | undefined> {
     if (!this.#replays || signedAt === undefined) return undefined;
     try {
-      const claimed = await this.#replays.claim(fingerprint(certificateId, signature), signedAt);
+      const claimed = await this.#replays.claim(fingerprint(certificateId, signature), signedAt, uuid);
       if (claimed) return undefined;
       replaysRefused.inc();
       return refusedClient(

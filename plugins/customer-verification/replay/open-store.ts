@@ -8,6 +8,9 @@ import type { ReplayStore } from './replay-store.js';
 
 const stores = new SharedResources<ReplayStore>((store) => store.close());
 
+// Lives as long as the process: it must not forget because Kong lets go of an instance that nobody used for a while.
+const memory: Share<ReplayStore> = { value: new MemoryReplayStore(), release: () => undefined };
+
 /**
  * Opens the replay store that the configuration asks for; undefined when it asks for none. All instances of the
  * process share it: a signature that was good once on one route is not good on another.
@@ -37,5 +40,5 @@ function openMemory(environment: Environment): Share<ReplayStore> {
   if (environment.KONG_TS_WORKER !== undefined) {
     throw new ConfigurationError('replay_store must be redis when the plugin server runs several workers');
   }
-  return stores.acquire('memory', () => new MemoryReplayStore());
+  return memory;
 }

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { ReplayStoreError } from '../errors.js';
 import { redisErrors } from '../metrics.js';
 import { report } from '../report.js';
+import { agreeOnRetention, mayBeForgotten, REFRESH_MS, type Retention } from './redis-retention.js';
 import type { ReplayStore } from './replay-store.js';
 
 const TIMEOUT_MS = 1000;
@@ -21,6 +22,9 @@ export class RedisReplayStore implements ReplayStore {
   #attempted = false;
   #waiting = 0;
   #retainMs = 0;
+  /** What was agreed on last, for which own retention, and when. */
+  #agreed: { retention: Retention; for: number; at: number } | undefined;
+  #agreeing: Promise<Retention> | undefined;
 
   /** Connects in the background; never throws for a Redis that is away. */
   constructor(url: string) {
@@ -50,7 +54,6 @@ export class RedisReplayStore implements ReplayStore {
   }
 
   async claim(fingerprint: string, signedAt: number): Promise<boolean> {
-    const keepMs = Math.ceil(signedAt + this.#retainMs - Date.now()) + MARGIN_MS;
     try {
       // The first request comes right behind the start of its instance.
       if (!this.#attempted) await this.#firstAttempt;
@@ -58,6 +61,10 @@ export class RedisReplayStore implements ReplayStore {
         throw new Error(`${this.#waiting} requests are waiting for Redis already`);
       this.#waiting += 1;
       try {
+        const retention = await this.#retention();
+        const now = Date.now();
+        if (mayBeForgotten(retention, signedAt, now)) return false;
+        const keepMs = Math.ceil(signedAt + Math.max(retention.ms, this.#retainMs) - now) + MARGIN_MS;
         return (
           (await this.#redis.set(KEY_PREFIX + fingerprint, '1', 'PX', Math.max(keepMs, MARGIN_MS), 'NX')) ===
           'OK'
@@ -75,6 +82,32 @@ export class RedisReplayStore implements ReplayStore {
 
   retain(clockSkewMs: number): void {
     this.#retainMs = Math.max(this.#retainMs, clockSkewMs);
+  }
+
+  /** What is agreed on. In use it is asked for anew behind the requests, so that none of them waits for it. */
+  async #retention(): Promise<Retention> {
+    const { for: agreedFor = -1, at = 0, retention } = this.#agreed ?? {};
+    const age = performance.now() - at;
+    if (!retention || agreedFor < this.#retainMs || age > REFRESH_MS) return this.#agree();
+    if (age > REFRESH_MS / 2) {
+      this.#agree().catch((error: Error) => {
+        report.inBackground('warn', 'redis_retention', `Redis did not answer: ${messageOf(error)}`);
+      });
+    }
+    return retention;
+  }
+
+  #agree(): Promise<Retention> {
+    const wanted = this.#retainMs;
+    this.#agreeing ??= agreeOnRetention(this.#redis, wanted)
+      .then((retention) => {
+        this.#agreed = { retention, for: wanted, at: performance.now() };
+        return retention;
+      })
+      .finally(() => {
+        this.#agreeing = undefined;
+      });
+    return this.#agreeing;
   }
 
   close(): void {

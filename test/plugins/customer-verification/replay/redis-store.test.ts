@@ -64,6 +64,30 @@ describe('RedisReplayStore', { skip: redisLeftOut }, () => {
     client.disconnect();
   });
 
+  it('does not take a used signature again because a larger clock skew would', async () => {
+    const client = new Redis(redis.url);
+    await client.flushall();
+    const small = new RedisReplayStore(redis.url);
+    small.retain(200);
+    stores.push(small);
+    const signedAt = Date.now();
+    await eventually('used', 10_000, () => small.claim('used', signedAt).catch(() => false));
+    await eventually('Redis forgets it', 5000, async () => {
+      return (await client.exists('customer-verification:replay:used')) === 0;
+    });
+    const large = open();
+    const answer = await large.claim('used', signedAt);
+    assert.equal(answer, false);
+    assert.equal(await large.claim('new', Date.now()), true);
+    // The one with the small skew keeps signatures for the other one, from the next refresh on.
+    await eventually('heard of the larger skew', 10_000, async () => {
+      const mark = `${Math.random()}`;
+      await small.claim(mark, Date.now());
+      return (await client.pttl(`customer-verification:replay:${mark}`)) > 20_000;
+    });
+    client.disconnect();
+  });
+
   it('refuses while Redis is down, at once, and is back by itself', async () => {
     const store = open();
     await eventually('connected', 10_000, works(store));
@@ -141,7 +165,10 @@ describe('openReplayStore', () => {
     const two = openReplayStore(memory, {});
     assert.ok(one);
     assert.equal(one.value, two?.value);
+    assert.equal(one.value.claim('used', Date.now(), 'alice'), true);
     one.release();
     two?.release();
+    // As when an idle instance ends and the next request starts another one.
+    assert.equal(openReplayStore(memory, {})?.value.claim('used', Date.now(), 'alice'), false);
   });
 });
