@@ -51,6 +51,10 @@ export async function loadPlugins(directory: string, options: LoadOptions = {}):
   for (const [name, group] of duplicates) {
     if (wanted === undefined || wanted.has(name)) failures.push(...group);
   }
+  if (files.length === 0 && wanted === undefined) {
+    const reason = `there is no plugin in this directory: looked for NAME.ts or .js, NAME/index.ts or .js, and for the "main" of NAME/package.json`;
+    failures.push(new PluginLoadError('PLUGIN_NOT_FOUND', folder, reason));
+  }
   for (const name of wanted ?? []) {
     if (isAccountedFor(name, loaded)) continue;
     const known = plugins.map((plugin) => plugin.name).join(', ') || 'none';
@@ -70,7 +74,8 @@ function isBundle(folder: string, files: readonly PluginFile[]): boolean {
   );
 }
 
-async function loadOne({ name, file }: PluginFile): Promise<PluginDefinition | PluginLoadError> {
+async function loadOne({ name, file, fault }: PluginFile): Promise<PluginDefinition | PluginLoadError> {
+  if (fault !== undefined) return fault;
   try {
     const parts = readExports(await importPlugin(file));
     const modifiedAt = Math.floor(statSync(file).mtimeMs / 1000);

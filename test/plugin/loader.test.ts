@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { PluginDefinition } from '../../src/plugin/definition.js';
 import { PluginLoadError } from '../../src/plugin/errors.js';
@@ -16,6 +16,11 @@ async function outcome({ name, version, priority, phases, Plugin }: PluginDefini
   const [first] = phases;
   assert.ok(first);
   return [name, version, priority, phases.join(), await plugin[first]?.({} as never)];
+}
+
+/** The source of a plugin, in the stock server's spelling. */
+function plugin(name: string): string {
+  return `module.exports = { Name: '${name}', Version: '1.0.0', Plugin: class { access() { return '${name}'; } } };`;
 }
 
 function write(folder: string, files: Record<string, string>): string {
@@ -84,6 +89,53 @@ describe('loading a directory', () => {
       ['PLUGIN_DUPLICATE', 'PLUGIN_DUPLICATE'],
     );
     for (const { message } of failures) assert.match(message, /(?=.*one\.ts)(?=.*two\.cjs)(?=.*"one")/);
+  });
+
+  test("takes the main of a folder's package.json, and its index where there is no such file", async () => {
+    const directory = fixtures.folder('folders');
+    const folders: Record<string, Record<string, string>> = {
+      'no-ending': { 'package.json': '{"main":"src/plugin"}', 'src/plugin.ts': plugin('no-ending') },
+      'main-folder': { 'package.json': '{"main":"./lib"}', 'lib/index.js': plugin('main-folder') },
+      'main-missing': { 'package.json': '{"main":"index.js"}', 'index.ts': plugin('main-missing') },
+      'main-first': {
+        'package.json': '{"main":"dist.cjs"}',
+        'dist.cjs': plugin('main-first'),
+        'index.ts': 'throw new Error("not this one")',
+      },
+      'no-main': { 'package.json': '{}', 'helper.js': 'throw new Error("no plugin")' },
+      'broken-package': { 'package.json': '{' },
+    };
+    for (const [folder, files] of Object.entries(folders)) {
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(directory, folder, name)), { recursive: true });
+        writeFileSync(join(directory, folder, name), text);
+      }
+    }
+    const { plugins, failures } = await loadPlugins(directory);
+    assert.deepEqual(
+      plugins.map(({ name, version }) => [name, version]),
+      [
+        ['main-first', '1.0.0'],
+        ['main-folder', '1.0.0'],
+        ['main-missing', '1.0.0'],
+        ['my-auth', '1.2.3'],
+        ['no-ending', '1.0.0'],
+      ],
+    );
+    assert.deepEqual(
+      failures.map(({ file, code }) => [file, code]),
+      [[join(directory, 'broken-package/package.json'), 'PLUGIN_EXPORTS']],
+    );
+  });
+
+  test('says that there is nothing in a directory', async () => {
+    const directory = fixtures.folder('nothing-here');
+    mkdirSync(join(directory, 'empty'), { recursive: true });
+    const { plugins, failures } = await loadPlugins(directory);
+    assert.deepEqual(
+      [plugins, failures.map(({ code, file }) => [code, file])],
+      [[], [['PLUGIN_NOT_FOUND', directory]]],
+    );
   });
 
   test('says which directory cannot be read', async () => {
