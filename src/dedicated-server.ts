@@ -34,9 +34,12 @@ export async function startDedicatedServer(
     if (options.show === 'version') process.stdout.write(`${packageVersion()}\n`);
     else if (options.dump !== undefined) {
       const print = reserveStdout();
-      print(`${dump([definition], { protocol: options.protocol, socket: options.socket })}\n`);
+      print(`${dump([definition], options)}\n`);
       process.exit(0);
-    } else await serve(async () => [definition], options);
+    } else {
+      const { compat } = options;
+      await serve(async () => [compat === undefined ? definition : { ...definition, compat }], options);
+    }
   } catch (error) {
     process.stderr.write(`${name}: ${describeError(error)}\n`);
     process.exit(1);

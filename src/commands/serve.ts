@@ -18,10 +18,13 @@ const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
       --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
       --workers N              processes that share the work (default: 1)
       --metrics HOST:PORT      serve Prometheus metrics there
+      --compat stock           headers and query arguments as lists, as the stock server gives them; for plugins of
+                               your own (-d)
   -v, --verbose                log more; twice for debugging
       --dump --plugin NAME     print what Kong's query_cmd needs about one plugin
       --dump-plugin-info NAME  the same
       --dump-all-plugins       print all plugins; Kong 3.9 and later load only the first
+      --descriptions           leave the schemas' descriptions in the dump; Kong before 3.4 does not start with them
       --protocol NAME          what the dump announces: protobuf (default), or msgpack, with which Kong lets
                                requests through whenever the plugin server fails
       --version, --help
@@ -86,16 +89,19 @@ async function printDump(options: ServeOptions): Promise<number> {
       'warning: over MsgPack:1 Kong lets requests through whenever the plugin server fails\n',
     );
   }
-  print(`${dump(plugins, { protocol: options.protocol, socket: options.socket })}\n`);
+  print(`${dump(plugins, options)}\n`);
   return 0;
 }
 
 async function load(options: ServeOptions): Promise<readonly PluginDefinition[]> {
+  if (options.compat !== undefined && options.pluginsDirectory === undefined) {
+    throw new UsageError('--compat is for plugins of your own: name their directory with -d');
+  }
   const directory = options.pluginsDirectory ?? BUNDLED_PLUGINS;
   const { plugins, failures } = await loadPlugins(
     directory,
     options.plugins.length === 0 ? {} : { only: options.plugins },
   );
   for (const failure of failures) process.stderr.write(`kong-ts-pluginserver: ${failure.message}\n`);
-  return plugins;
+  return options.compat === undefined ? plugins : plugins.map((plugin) => ({ ...plugin, compat: 'stock' }));
 }

@@ -17,6 +17,7 @@ export interface DevOptions {
   /** Where requests for the service host `upstream` go; undefined: to an echo server of our own. */
   readonly upstream: HostAndPort | undefined;
   readonly protocol: 'protobuf' | 'msgpack';
+  readonly compat: 'stock' | undefined;
   /** How often -v was given: PDK calls and info, debug. */
   readonly verbosity: number;
   /** `auto`: an embedded one when a plugin asks for one. */
@@ -41,6 +42,7 @@ SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
                                when a file in it changes
       --upstream HOST:PORT     where requests for the service host "upstream" go (default: to the echo upstream)
       --protocol NAME          protobuf (default), or msgpack, with which the gateway fails open as Kong does
+      --compat stock           headers and query arguments as lists, as the stock server gives them
       --database URL           use this PostgreSQL (postgres://user:password@host:port/name) instead of an embedded one
       --no-database            start none, whatever the plugins ask for
       --seed FILE.sql          run this in the database first (repeatable); starts the embedded one
@@ -56,6 +58,7 @@ const FLAGS = {
   'plugins-directory': { type: 'string', short: 'd' },
   upstream: { type: 'string' },
   protocol: { type: 'string', default: 'protobuf' },
+  compat: { type: 'string' },
   database: { type: 'string' },
   'no-database': { type: 'boolean', default: false },
   seed: { type: 'string', multiple: true },
@@ -77,6 +80,7 @@ export function parseDevFlags(argv: readonly string[]): DevOptions {
     pluginsDirectory: values['plugins-directory'],
     upstream: values.upstream === undefined ? undefined : hostAndPort('--upstream', values.upstream),
     protocol: values.protocol,
+    compat: compatibility(values.compat, values['plugins-directory']),
     verbosity: values.verbose?.length ?? 0,
     database: database(values.database, values['no-database'], values.seed),
     seeds: values.seed ?? [],
@@ -94,6 +98,12 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new DevUsageError((error as Error).message);
   }
+}
+
+function compatibility(text: string | undefined, directory: string | undefined): 'stock' | undefined {
+  if (text !== undefined && directory === undefined) throw new DevUsageError('--compat needs -d');
+  if (text === undefined || text === 'stock') return text;
+  throw new DevUsageError(`--compat must be stock, not "${text}"`);
 }
 
 function database(

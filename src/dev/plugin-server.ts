@@ -15,6 +15,7 @@ const STOP_TIMEOUT_MS = 2000;
 export interface PluginServerOptions {
   readonly socketPath: string;
   readonly pluginsDirectory: string | undefined;
+  readonly compat: 'stock' | undefined;
   /** Added to our own environment. */
   readonly env: Record<string, string>;
   /** HOST:PORT at which a debugger may attach to the server. */
@@ -175,15 +176,20 @@ export class PluginServerProcess {
 
   /** Detached, so that a Ctrl-C in the terminal reaches us alone and we stop things in order. */
   private spawn(args: string[], nodeFlags: string[] = []): ChildProcess {
-    const { pluginsDirectory } = this.options;
+    const { pluginsDirectory, compat } = this.options;
     // A debugger of our own is not the server's, too.
     const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
     const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
-    return spawn(process.execPath, [...inherited, ...nodeFlags, CLI, 'serve', ...directory, ...args], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.env },
-    });
+    const compatibility = compat === undefined ? [] : ['--compat', compat];
+    return spawn(
+      process.execPath,
+      [...inherited, ...nodeFlags, CLI, 'serve', ...directory, ...compatibility, ...args],
+      {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...this.env },
+      },
+    );
   }
 }
 

@@ -122,6 +122,7 @@ export class DevSession {
     const serverOptions = {
       socketPath,
       pluginsDirectory: options.pluginsDirectory,
+      compat: options.compat,
       log: this.output.serverLine,
       onProcesses: (pids: number[]) => folder.protect(pids),
       inspect: options.inspect,

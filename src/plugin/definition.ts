@@ -46,6 +46,8 @@ export interface PluginDefinition {
   readonly entityChecks?: readonly EntityCheck[];
   /** The plugin cannot be configured for a consumer: Kong refuses such an entity. */
   readonly noConsumer?: boolean;
+  /** Set where results of PDK functions come in the form of the stock server: see `--compat stock`. */
+  readonly compat?: 'stock';
   readonly Plugin: PluginClass;
   /** The file it came from; absent for `startDedicatedServer`. */
   readonly file?: string;

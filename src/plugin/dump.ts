@@ -33,6 +33,8 @@ export interface DumpOptions {
   readonly protocol: 'ProtoBuf:1' | 'MsgPack:1';
   /** The path of the server's socket. Kong goes by its own configuration and ignores it. */
   readonly socket: string;
+  /** Leaves in the schemas what is only for their readers; see {@link dump}. */
+  readonly descriptions?: boolean;
 }
 
 /** The entry of one plugin in the dump; plain JSON values. */
@@ -56,10 +58,38 @@ export function pluginInfo(definition: PluginDefinition): PluginInfo {
 
 /**
  * The JSON text that Kong's `pluginserver_…_query_cmd` must print, without a newline. Kong takes a bare array for
- * `MsgPack:1`. Since Kong 3.9 only the first plugin of a dump is loaded.
+ * `MsgPack:1`. Since Kong 3.9 only the first plugin of a dump is loaded. Kong before 3.4 does not start with a schema
+ * that has descriptions, examples or notes of deprecation, so these are left out unless they are asked for.
  */
 export function dump(definitions: readonly PluginDefinition[], options: DumpOptions): string {
-  const plugins = definitions.map(pluginInfo);
+  const infos = definitions.map(pluginInfo);
+  const plugins = options.descriptions === true ? infos : infos.map(withoutNotes);
   if (options.protocol === 'MsgPack:1') return JSON.stringify(plugins);
   return JSON.stringify({ Protocol: options.protocol, Socket: options.socket, Plugins: plugins });
+}
+
+const NOTES: ReadonlySet<string> = new Set(['description', 'examples', 'deprecation']);
+
+function withoutNotes(info: PluginInfo): object {
+  const { Schema } = info;
+  return { ...info, Schema: { ...Schema, fields: fieldsWithoutNotes(Schema.fields) } };
+}
+
+/** Fields are named by their keys: one that is called "description" stays. */
+function fieldsWithoutNotes(fields: readonly object[]): unknown[] {
+  return fields.map((item) =>
+    Object.fromEntries(Object.entries(item).map(([name, field]) => [name, fieldWithoutNotes(field)])),
+  );
+}
+
+function fieldWithoutNotes(field: unknown): unknown {
+  if (typeof field !== 'object' || field === null) return field;
+  const kept = Object.entries(field).filter(([attribute]) => !NOTES.has(attribute));
+  return Object.fromEntries(
+    kept.map(([attribute, value]) => {
+      if (attribute === 'fields' && Array.isArray(value)) return [attribute, fieldsWithoutNotes(value)];
+      const isField = attribute === 'elements' || attribute === 'keys' || attribute === 'values';
+      return [attribute, isField ? fieldWithoutNotes(value) : value];
+    }),
+  );
 }

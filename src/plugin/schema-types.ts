@@ -144,7 +144,7 @@ export type EntityCheck =
   | { readonly conditional_at_least_one_of: { readonly [key: string]: Json } };
 
 /**
- * A plugin's `Schema`: the fields of its configuration, or these with checks across them. A misspelt type or attribute
+ * A plugin's `Schema`: the fields of its configuration, or these with what holds for all of it. A misspelt type or attribute
  * is an error of the compiler:
  *
  * ```ts
@@ -153,7 +153,12 @@ export type EntityCheck =
  */
 export type PluginSchema =
   | readonly NamedField[]
-  | { readonly fields: readonly NamedField[]; readonly entity_checks?: readonly EntityCheck[] };
+  | {
+      readonly fields: readonly NamedField[];
+      readonly entity_checks?: readonly EntityCheck[];
+      /** The plugin cannot be configured for a consumer. */
+      readonly consumer?: null;
+    };
 
 /**
  * The configuration that Kong hands to the constructor of a plugin with this `Schema`:

@@ -22,6 +22,9 @@ export interface ServeOptions {
   readonly verbosity: number;
   readonly protocol: 'ProtoBuf:1' | 'MsgPack:1';
   readonly dump: Dump;
+  /** Whether the dump has the schemas' descriptions, which Kong before 3.4 refuses. */
+  readonly descriptions: boolean;
+  readonly compat: 'stock' | undefined;
   readonly workers: number;
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly show: 'help' | 'version' | undefined;
@@ -53,6 +56,8 @@ const FLAGS = {
   dump: { type: 'boolean', default: false },
   'dump-all-plugins': { type: 'boolean', default: false },
   'dump-plugin-info': { type: 'string' },
+  descriptions: { type: 'boolean', default: false },
+  compat: { type: 'string' },
   workers: { type: 'string', default: '1' },
   metrics: { type: 'string' },
   verbose: { type: 'boolean', short: 'v', multiple: true },
@@ -73,6 +78,8 @@ export function parseServeFlags(argv: readonly string[], socketName = DEFAULT_SO
     verbosity: values.verbose?.length ?? 0,
     protocol: protocol(values.protocol),
     dump: values['dump-all-plugins'] ? 'all' : values.dump || named !== undefined ? 'plugin' : undefined,
+    descriptions: values.descriptions,
+    compat: compatibility(values.compat),
     workers: wholeNumber('--workers', values.workers, 1, MAX_WORKERS),
     metrics: values.metrics === undefined ? undefined : hostAndPort(values.metrics),
     show: values.help ? 'help' : values.version ? 'version' : undefined,
@@ -99,6 +106,11 @@ function protocol(text: string): ServeOptions['protocol'] {
     default:
       throw new UsageError(`--protocol must be protobuf or msgpack, not "${text}"`);
   }
+}
+
+function compatibility(text: string | undefined): 'stock' | undefined {
+  if (text === undefined || text === 'stock') return text;
+  throw new UsageError(`--compat must be stock, not "${text}"`);
 }
 
 function socketMode(text: string): number {

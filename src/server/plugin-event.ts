@@ -4,6 +4,7 @@ import type { Composed } from '../pdk/composed.js';
 import { HANDLER_EXIT, PdkError } from '../pdk/errors.js';
 import { createKong } from '../pdk/kong.js';
 import { methodNamed, type PdkMethod } from '../pdk/methods.js';
+import { STOCK_RESULTS } from '../pdk/stock-results.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
 import { describeError } from './errors.js';
 import type { Instance } from './instances/instances.js';
@@ -66,11 +67,21 @@ export abstract class PluginEvent implements Bridge {
 
   /** Sends a call that every protocol passes through here; see {@link Bridge.call}. */
   call(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    const answer = this.perform(method, args);
+    if (this.instance.plugin.compat === undefined) return answer;
+    const convert = STOCK_RESULTS[method.index];
+    return convert === undefined ? answer : answer.then(convert as (value: unknown) => unknown);
+  }
+
+  private perform(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     if (this.over !== undefined) throw this.refusal(method);
     const prepared = prepareArguments(method, args);
     if (method.kind === 'exit') this.leave(method, prepared);
     const composed = this.composed(method);
-    return composed === undefined ? this.send(method, prepared) : composed(createKong(this), prepared, this);
+    if (composed === undefined) return this.send(method, prepared);
+    const bridge =
+      this.instance.plugin.compat === undefined ? this : this.bridgeTo((m, a) => this.perform(m, a));
+    return composed(createKong(bridge), prepared, bridge);
   }
 
   /** Runs the handler. Never throws: what becomes of an error is decided here. */
@@ -158,15 +169,11 @@ export abstract class PluginEvent implements Bridge {
     method: PdkMethod,
     args: readonly unknown[],
   ): Promise<void> {
-    const inner: Bridge = {
-      config: this.config,
-      phases: this.phases,
-      call: (called, callArgs) => {
-        if (called !== EXIT) return this.send(called, callArgs);
-        this.sendExit(EXIT, callArgs);
-        throw HANDLER_EXIT;
-      },
-    };
+    const inner = this.bridgeTo((called, callArgs) => {
+      if (called !== EXIT) return this.send(called, callArgs);
+      this.sendExit(EXIT, callArgs);
+      throw HANDLER_EXIT;
+    });
     try {
       await composed(createKong(inner), args, inner);
     } catch (error) {
@@ -176,6 +183,11 @@ export abstract class PluginEvent implements Bridge {
       }
     }
     this.end('exit', 'exit');
+  }
+
+  /** What composed functions are given, whose calls are not the plugin's. */
+  private bridgeTo(call: Bridge['call']): Bridge {
+    return { config: this.config, phases: this.phases, call };
   }
 
   private failed(error: unknown): void {

@@ -34,6 +34,22 @@ describe('the dump', () => {
     assert.deepEqual(info.Schema.fields, [{ config: { type: 'record', ...schema } }]);
   });
 
+  test('leaves out what Kong before 3.4 does not know, unless it is asked for', () => {
+    const notes = { description: 'a text of ten characters', examples: ['a'] };
+    const plain = (more: object) => [
+      { description: { type: 'string', ...more } },
+      { list: { type: 'array', elements: { type: 'record', fields: [{ a: { type: 'string', ...more } }] } } },
+      { map: { type: 'map', keys: { type: 'string', ...more }, values: { type: 'string', ...more } } },
+    ];
+    const noted = definitionFromParts('p', Plugin, '1.0.0', 0, plain(notes));
+    const fields = (options: object) => {
+      const text = dump([noted], { protocol: 'MsgPack:1', socket: '', ...options });
+      return JSON.parse(text)[0].Schema.fields[0].config.fields;
+    };
+    assert.deepEqual(fields({}), plain({}));
+    assert.deepEqual(fields({ descriptions: true }), plain(notes));
+  });
+
   test('says that a plugin cannot be configured for a consumer', () => {
     const [, ours] = pluginInfo(definitionFromParts('p', Plugin, '1.0.0', 0, { consumer: null, fields: [] }))
       .Schema.fields;

@@ -101,9 +101,15 @@ export class MsgpackEvent extends PluginEvent {
 
   private settle(call: Outgoing, data: unknown, error: unknown): void {
     if (call.resolve === undefined) return;
-    if (error === undefined) call.resolve(normaliseResult(call.method.wire, data));
+    if (error === undefined) call.resolve(this.result(call.method.wire, data));
     else call.reject?.(new PdkError('PDK_FAILED', call.method.wire, String(error)));
     if (--this.underWay === 0) this.idle();
+  }
+
+  /** The stock server's captures have the whole match, which is not in ours. */
+  private result(wire: string, data: unknown): unknown {
+    const isAsked = this.instance.plugin.compat === 'stock' && wire === 'kong.request.get_uri_captures';
+    return isAsked ? data : normaliseResult(wire, data);
   }
 
   private enqueue(call: Outgoing | typeof END): void {
