@@ -15,7 +15,7 @@ const STOP_TIMEOUT_MS = 2000;
 export interface PluginServerOptions {
   readonly socketPath: string;
   readonly pluginsDirectory: string | undefined;
-  readonly compat: 'stock' | undefined;
+  readonly compat?: 'stock' | undefined;
   /** Added to our own environment. */
   readonly env: Record<string, string>;
   /** HOST:PORT at which a debugger may attach to the server. */
