@@ -1,6 +1,7 @@
 import type { Kong, Phase, PluginConfig } from 'kong-ts-pluginserver';
 import { functionSchema } from './js-functions/config.js';
 import { FunctionsPlugin } from './js-functions/functions-plugin.js';
+import { functionValidator } from './js-functions/validate.js';
 
 const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'log'];
 
@@ -8,6 +9,7 @@ export const name = 'js-post-function';
 export const version = '1.0.0';
 export const priority = -1000;
 export const Schema = functionSchema(PHASES);
+export const validate = functionValidator(PHASES);
 
 /** Runs functions from its configuration after the other plugins of each phase. */
 export class Plugin extends FunctionsPlugin {

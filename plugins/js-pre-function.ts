@@ -1,6 +1,7 @@
 import type { Kong, Phase, PluginConfig } from 'kong-ts-pluginserver';
 import { functionSchema } from './js-functions/config.js';
 import { FunctionsPlugin } from './js-functions/functions-plugin.js';
+import { functionValidator } from './js-functions/validate.js';
 
 const PHASES: readonly Phase[] = ['certificate', 'rewrite', 'access', 'log'];
 
@@ -9,6 +10,7 @@ export const version = '1.0.0';
 export const priority = 1000000;
 /** No function of this plugin would run for a consumer: none is known yet when it does. */
 export const Schema = { ...functionSchema(PHASES), consumer: null };
+export const validate = functionValidator(PHASES);
 
 /** Runs functions from its configuration before the other plugins of each phase. */
 export class Plugin extends FunctionsPlugin {

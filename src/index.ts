@@ -21,4 +21,5 @@ export type {
 } from './pdk/types.js';
 export type { Phase, PluginClass, PluginConfig, PluginObject, SchemaField } from './plugin/definition.js';
 export type { ConfigOf, EntityCheck, Field, NamedField, PluginSchema } from './plugin/schema-types.js';
+export type { ConfigProblem, ConfigValidator, ValidationContext } from './plugin/validate.js';
 export { packageVersion } from './version.js';

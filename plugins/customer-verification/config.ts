@@ -69,6 +69,7 @@ export function parseConfig(raw: Record<string, unknown>): VerificationConfig {
   if (replayProtection && clockSkew === 0) {
     throw new ConfigurationError(
       'replay_protection needs clock_skew greater than 0: without it a signature would have to be remembered for ever',
+      'replay_protection',
     );
   }
   const consumer = fields.oneOf('consumer', CONSUMER_MAPPINGS, 'none');
@@ -119,13 +120,13 @@ class Fields {
 
   string(name: string, byDefault: string): string {
     const value = this.#raw[name] ?? byDefault;
-    if (typeof value !== 'string') throw new ConfigurationError(`${name} must be a string`);
+    if (typeof value !== 'string') throw new ConfigurationError(`${name} must be a string`, name);
     return value;
   }
 
   boolean(name: string, byDefault: boolean): boolean {
     const value = this.#raw[name] ?? byDefault;
-    if (typeof value !== 'boolean') throw new ConfigurationError(`${name} must be true or false`);
+    if (typeof value !== 'boolean') throw new ConfigurationError(`${name} must be true or false`, name);
     return value;
   }
 
@@ -134,21 +135,22 @@ class Fields {
     const [low, high] = BOUNDS[name];
     // The comparison is written so that NaN is refused.
     if (typeof value !== 'number' || !(value >= low && value <= high)) {
-      throw new ConfigurationError(`${name} must be a number between ${low} and ${high}`);
+      throw new ConfigurationError(`${name} must be a number between ${low} and ${high}`, name);
     }
     return value;
   }
 
   integer(name: keyof typeof BOUNDS, byDefault: number): number {
     const value = this.number(name, byDefault);
-    if (!Number.isInteger(value)) throw new ConfigurationError(`${name} must be a whole number`);
+    if (!Number.isInteger(value)) throw new ConfigurationError(`${name} must be a whole number`, name);
     return value;
   }
 
   oneOf<const T extends readonly string[]>(name: string, choices: T, byDefault: T[number]): T[number] {
     const value = this.string(name, byDefault);
     const choice = choices.find((candidate) => candidate === value);
-    if (choice === undefined) throw new ConfigurationError(`${name} must be one of ${choices.join(', ')}`);
+    if (choice === undefined)
+      throw new ConfigurationError(`${name} must be one of ${choices.join(', ')}`, name);
     return choice;
   }
 
@@ -158,7 +160,7 @@ class Fields {
     // An empty list may come as an empty object: Lua does not tell the two apart.
     const items = Array.isArray(value) ? value : isEmptyObject(value) ? [] : undefined;
     if (!items?.every((item) => choices.includes(item))) {
-      throw new ConfigurationError(`${name} must be a list of ${choices.join(', ')}`);
+      throw new ConfigurationError(`${name} must be a list of ${choices.join(', ')}`, name);
     }
     return choices.filter((choice) => items.includes(choice));
   }
@@ -166,10 +168,10 @@ class Fields {
   headerName(name: string, byDefault: string, reserved: readonly string[]): string {
     const value = this.string(name, byDefault).toLowerCase();
     if (!HEADER_NAME.test(value)) {
-      throw new ConfigurationError(`${name} must be a header name of letters, digits, "-" and "_"`);
+      throw new ConfigurationError(`${name} must be a header name of letters, digits, "-" and "_"`, name);
     }
     if (RESERVED_HEADERS.has(value) || reserved.includes(value.replaceAll('_', '-'))) {
-      throw new ConfigurationError(`${name} must not be ${value}`);
+      throw new ConfigurationError(`${name} must not be ${value}`, name);
     }
     return value;
   }

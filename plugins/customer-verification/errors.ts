@@ -2,6 +2,13 @@
 export class ConfigurationError extends Error {
   readonly code = 'ERR_CONFIGURATION';
   override readonly name = 'ConfigurationError';
+  /** The field of the configuration, where it is one. */
+  readonly field: string | undefined;
+
+  constructor(message: string, field?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.field = field;
+  }
 }
 
 /** What a row of the customer table holds is not what the plugin expects. Never carries the row's content. */

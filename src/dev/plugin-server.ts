@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { PluginServerError } from '../errors.js';
 import type { CatalogedPlugin } from '../gateway/config/catalog.js';
+import type { Problem } from '../gateway/config/problems.js';
 import type { PluginInfo } from '../plugin/dump.js';
 
 /** Kong starts an exited server again at once, or a second after the last start. */
@@ -61,6 +62,27 @@ export class PluginServerProcess {
     } catch (cause) {
       const reason = errors.trim() || `exit code ${code}`;
       throw new PluginServerError('NO_PLUGINS', `the plugins cannot be loaded: ${reason}`, { cause });
+    }
+  }
+
+  /**
+   * What is wrong with a declarative config, the plugins' own `validate` included. A process of its own loads the
+   * plugins as their sources are now.
+   */
+  async checkConfig(file: string): Promise<readonly Problem[]> {
+    const { pluginsDirectory } = this.options;
+    const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
+    const child = this.spawnCli(['check', '--json', ...directory, file]);
+    let output = '';
+    child.stdout?.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.stderr?.resume();
+    const [code] = await once(child, 'close');
+    try {
+      return (JSON.parse(output) as { problems: Problem[] }).problems;
+    } catch (cause) {
+      throw new PluginServerError('CHECK_FAILED', `${file} cannot be checked: exit code ${code}`, { cause });
     }
   }
 
@@ -177,19 +199,19 @@ export class PluginServerProcess {
   /** Detached, so that a Ctrl-C in the terminal reaches us alone and we stop things in order. */
   private spawn(args: string[], nodeFlags: string[] = []): ChildProcess {
     const { pluginsDirectory, compat } = this.options;
-    // A debugger of our own is not the server's, too.
-    const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
     const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
     const compatibility = compat === undefined ? [] : ['--compat', compat];
-    return spawn(
-      process.execPath,
-      [...inherited, ...nodeFlags, CLI, 'serve', ...directory, ...compatibility, ...args],
-      {
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...this.env },
-      },
-    );
+    return this.spawnCli(['serve', ...directory, ...compatibility, ...args], nodeFlags);
+  }
+
+  private spawnCli(args: string[], nodeFlags: string[] = []): ChildProcess {
+    // A debugger of our own is not the server's, too.
+    const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
+    return spawn(process.execPath, [...inherited, ...nodeFlags, CLI, ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.env },
+    });
   }
 }
 

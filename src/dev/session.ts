@@ -5,7 +5,7 @@ import { PluginServerError } from '../errors.js';
 import { type CatalogedPlugin, pluginCatalog } from '../gateway/config/catalog.js';
 import type { GatewayConfig } from '../gateway/config/entities.js';
 import { DeclarativeConfigError, parseDeclarativeConfig } from '../gateway/config/parse.js';
-import { formatProblem } from '../gateway/config/problems.js';
+import { formatProblem, type Problem } from '../gateway/config/problems.js';
 import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.js';
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
@@ -127,15 +127,17 @@ export class DevSession {
       onProcesses: (pids: number[]) => folder.protect(pids),
       inspect: options.inspect,
     };
-    const [, plugins, echo] = await allSettled([
+    const asked = new PluginServerProcess({ ...serverOptions, env: {} });
+    const [, plugins, faults, echo] = await allSettled([
       this.provideDatabase(configText),
-      new PluginServerProcess({ ...serverOptions, env: {} }).queryPlugins(),
+      asked.queryPlugins(),
+      asked.checkConfig(options.configFile),
       this.startUpstream(),
     ]);
     this.checkpoint();
     this.plugins = plugins;
     this.upstream = options.upstream ?? { host: HOST, port: echo?.port ?? 0 };
-    const config = await this.parseConfig(configText);
+    const config = this.parseConfig(configText, faults);
 
     const server = new PluginServerProcess({ ...serverOptions, env: this.database?.env ?? {} });
     this.server = server;
@@ -218,19 +220,21 @@ export class DevSession {
     return echo;
   }
 
-  /** @throws DeclarativeConfigError with every fault, also of the functions in it */
-  private async parseConfig(text: string): Promise<GatewayConfig> {
+  /**
+   * @param faults what the plugins themselves say of it
+   * @throws DeclarativeConfigError with every fault
+   */
+  private parseConfig(text: string, faults: readonly Problem[]): GatewayConfig {
     const { configFile } = this.options;
     const parsed = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
-    // The compiler takes a while to load, and most configurations have no functions for it.
-    const faults = /js-(pre|post|response)-function/.test(text)
-      ? (await import('../../plugins/js-functions/compile/check-yaml.js')).functionProblems(text, configFile)
-      : [];
-    if (parsed.problems.length + faults.length > 0) {
-      throw new DeclarativeConfigError([...parsed.problems, ...faults]);
-    }
+    if (parsed.problems.length > 0) throw new DeclarativeConfigError(parsed.problems);
+    if (faults.length > 0) throw new DeclarativeConfigError(faults);
     for (const note of parsed.notes) this.say(`${formatProblem(note)} (note)`);
     return parsed.config;
+  }
+
+  private async checkConfig(): Promise<readonly Problem[]> {
+    return (await this.server?.checkConfig(this.options.configFile)) ?? [];
   }
 
   private async openGateway(config: GatewayConfig, port: number): Promise<void> {
@@ -282,7 +286,7 @@ export class DevSession {
   private async reloadConfig(): Promise<void> {
     const { configFile } = this.options;
     const text = await readConfigFile(configFile);
-    const config = await this.parseConfig(text);
+    const config = this.parseConfig(text, await this.checkConfig());
     if (await this.provideDatabase(text)) await this.server?.restart(this.database?.env);
     await this.gateway?.reload(config);
     this.say(`${configFile} has changed: read again`);
@@ -302,7 +306,7 @@ export class DevSession {
     this.say(`the plugins have changed: the plugin server was started anew (${names})`);
     if (JSON.stringify(plugins) === before) return;
     // Their phases, priorities or schemas: the gateway takes those in when it is created.
-    const config = await this.parseConfig(text);
+    const config = this.parseConfig(text, await this.checkConfig());
     await this.gateway?.close();
     await this.openGateway(config, this.port);
   }

@@ -7,6 +7,7 @@ import { PluginServerError } from '../errors.js';
  *   or gave the request up.
  * - `PDK_FAILED`: Kong answered with an error.
  * - `PDK_UNSUPPORTED`: the protocol in use has no such function.
+ * - `PDK_WRONG_PHASE`: Kong performs the function in other phases only.
  * - `PDK_BAD_ARGUMENT`: an argument that cannot be sent.
  * - `EVENT_ENDED`: the event that the `kong` object belonged to is over.
  * - `EVENT_DEADLINE`: the event took longer than the server allows.
@@ -15,6 +16,7 @@ export type PdkErrorCode =
   | 'PDK_NO_ANSWER'
   | 'PDK_FAILED'
   | 'PDK_UNSUPPORTED'
+  | 'PDK_WRONG_PHASE'
   | 'PDK_BAD_ARGUMENT'
   | 'EVENT_ENDED'
   | 'EVENT_DEADLINE';

@@ -1,3 +1,15 @@
+import type { Phase } from '../plugin/definition.js';
+
+/** The letters by which {@link PdkMethod.phases} names phases. */
+export const PHASE_LETTERS: Readonly<Record<Phase, string>> = {
+  certificate: 'c',
+  rewrite: 'r',
+  access: 'a',
+  response: 's',
+  preread: 'p',
+  log: 'l',
+};
+
 /** A function of the PDK as the `kong` object offers it. */
 export interface PdkMethod {
   /** Position in {@link PDK_METHODS}, for tables beside it; -1 for a function that the table does not know. */

@@ -2,6 +2,7 @@ import { PHASES, type Phase, type PluginClass, type PluginDefinition } from './d
 import { PluginLoadError, type PluginLoadErrorCode } from './errors.js';
 import type { PluginParts } from './exports.js';
 import { readSchema } from './schema-definition.js';
+import type { ConfigValidator } from './validate.js';
 
 /** Where a definition comes from: the file's path and its modification time (Unix seconds), if there is a file. */
 export interface DefinitionSource {
@@ -45,6 +46,9 @@ export function definePlugin(parts: PluginParts, source: DefinitionSource = {}):
   if (isPluginClass(parts.Plugin) && phases.length === 0) {
     fault(`the class \`Plugin\` has none of the methods ${PHASES.join(', ')}`);
   }
+  if (parts.validate !== undefined && typeof parts.validate !== 'function') {
+    fault(`\`validate\` must be a function, not ${show(parts.validate)}`);
+  }
   const schema = readSchema(parts.schema);
   for (const { path, message } of schema.faults) fault(`${path}: ${message}`, 'PLUGIN_SCHEMA');
 
@@ -62,6 +66,7 @@ export function definePlugin(parts: PluginParts, source: DefinitionSource = {}):
     ...(schema.entityChecks.length > 0 && { entityChecks: schema.entityChecks }),
     ...(schema.noConsumer && { noConsumer: true }),
     Plugin: parts.Plugin as PluginClass,
+    ...(parts.validate !== undefined && { validate: parts.validate as ConfigValidator }),
     ...(source.file !== undefined && { file: source.file }),
     modifiedAt: source.modifiedAt ?? now,
     loadedAt: now,

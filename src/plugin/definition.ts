@@ -1,3 +1,5 @@
+import type { ConfigValidator } from './validate.js';
+
 /** The phases an external plugin may have, in the order in which Kong runs them. */
 export const PHASES = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const;
 
@@ -49,6 +51,8 @@ export interface PluginDefinition {
   /** Set where results of PDK functions come in the form of the stock server: see `--compat stock`. */
   readonly compat?: 'stock';
   readonly Plugin: PluginClass;
+  /** Says what the schema cannot; see {@link ConfigValidator}. */
+  readonly validate?: ConfigValidator;
   /** The file it came from; absent for `startDedicatedServer`. */
   readonly file?: string;
   /** Modification time of the file and time of loading, Unix seconds. */

@@ -5,6 +5,7 @@ export interface PluginParts {
   readonly priority: unknown;
   readonly schema: unknown;
   readonly Plugin: unknown;
+  readonly validate?: unknown;
 }
 
 /** The spellings of each part: this server's own first, then the stock JavaScript server's. */
@@ -14,6 +15,7 @@ const SPELLINGS = {
   priority: ['priority', 'Priority'],
   schema: ['Schema'],
   Plugin: ['Plugin'],
+  validate: ['validate'],
 } as const;
 
 /**
@@ -37,6 +39,7 @@ export function readExports(module: unknown): PluginParts {
     priority: read('priority'),
     schema: read('schema'),
     Plugin: read('Plugin'),
+    validate: read('validate'),
   };
 }
 

@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { PluginServerError } from '../errors.js';
 
 /**
  * Why a command of Kong's was refused.
  *
  * - `UNKNOWN_INSTANCE`: no instance has this id; Kong is to start a new one.
- * - `START_REFUSED`: no such plugin, a configuration that is no JSON object, or a constructor that threw.
+ * - `START_REFUSED`: no such plugin, or a configuration that is no JSON object.
  */
 export type RefusalCode = 'UNKNOWN_INSTANCE' | 'START_REFUSED';
 
@@ -17,11 +18,48 @@ export class CommandRefused extends PluginServerError {
   }
 }
 
-/** What an unknown thrown value says about itself, for a log line. */
+/** How many causes behind an error are told. */
+const MOST_CAUSES = 4;
+
+/**
+ * What an unknown thrown value says about itself, for a log line: its message and code, and those of its causes as far
+ * as they add anything ("fetch failed" alone helps nobody).
+ */
 export function describeError(error: unknown): string {
+  let text = describeAlone(error);
+  let cause = causeOf(error);
+  for (let depth = 0; depth < MOST_CAUSES && cause !== undefined; depth++) {
+    const described = describeAlone(cause);
+    if (!text.includes(described)) text += `; cause: ${described}`;
+    cause = causeOf(cause);
+  }
+  return text;
+}
+
+/** ` (at /plugins/secret.js:3:11)`: where a plugin's code threw, or called what threw. Empty where nothing is known. */
+export function placeOf(error: unknown): string {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return '';
+  for (const line of error.stack.split('\n')) {
+    const place = /^ {4}at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(line)?.[1];
+    if (place === undefined) continue;
+    const file = place.replace(/^file:\/\//, '');
+    if (!file.startsWith(OWN_CODE) && !file.includes('/node_modules/')) return ` (at ${file})`;
+  }
+  return '';
+}
+
+/** This package's own folder of sources, whose lines tell a plugin's author nothing. */
+const OWN_CODE = fileURLToPath(new URL('..', import.meta.url));
+
+function describeAlone(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && !error.message.includes(code)
-    ? `${error.message} (${code})`
-    : error.message;
+  // Several addresses that were tried in vain come as one error without a message.
+  const several = error instanceof AggregateError ? error.errors.map(describeAlone).join(', ') : '';
+  const message = error.message === '' ? several || error.name : error.message;
+  return typeof code === 'string' && !message.includes(code) ? `${message} (${code})` : message;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? (error.cause ?? undefined) : undefined;
 }

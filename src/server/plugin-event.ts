@@ -3,10 +3,10 @@ import type { Bridge } from '../pdk/bridge.js';
 import type { Composed } from '../pdk/composed.js';
 import { HANDLER_EXIT, PdkError } from '../pdk/errors.js';
 import { createKong } from '../pdk/kong.js';
-import { methodNamed, type PdkMethod } from '../pdk/methods.js';
+import { methodNamed, type PdkMethod, PHASE_LETTERS } from '../pdk/methods.js';
 import { STOCK_RESULTS } from '../pdk/stock-results.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
-import { describeError } from './errors.js';
+import { describeError, placeOf } from './errors.js';
 import type { Instance } from './instances/instances.js';
 import type { Log } from './log.js';
 
@@ -47,6 +47,8 @@ export abstract class PluginEvent implements Bridge {
   startedAt = 0;
   /** Likewise, in milliseconds of a steady clock; only where times are measured. */
   startedTick = 0;
+  /** As {@link PdkMethod.phases} names the phase. */
+  private readonly phaseLetter: string;
   private over: Over | undefined;
   private handlerReturned = false;
   private closed = false;
@@ -54,6 +56,7 @@ export abstract class PluginEvent implements Bridge {
   constructor(instance: Instance, phase: string, host: EventHost) {
     this.instance = instance;
     this.phase = phase;
+    this.phaseLetter = PHASE_LETTERS[phase as Phase] ?? '';
     this.host = host;
   }
 
@@ -75,6 +78,13 @@ export abstract class PluginEvent implements Bridge {
 
   private perform(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
     if (this.over !== undefined) throw this.refusal(method);
+    const { phases } = method;
+    if (phases !== '' && method.kind !== 'exit' && !phases.includes(this.phaseLetter)) {
+      // As in Kong the event has failed then, even where the handler goes on.
+      const error = wrongPhase(method, this.phase);
+      this.failed(error);
+      throw error;
+    }
     const prepared = prepareArguments(method, args);
     if (method.kind === 'exit') this.leave(method, prepared);
     const composed = this.composed(method);
@@ -87,8 +97,12 @@ export abstract class PluginEvent implements Bridge {
   /** Runs the handler. Never throws: what becomes of an error is decided here. */
   async run(): Promise<void> {
     this.host.started(this);
+    const { object, refusal } = this.instance;
+    if (refusal !== undefined) {
+      this.answerFailure('error', `instance not started: ${refusal}`);
+      return;
+    }
     try {
-      const { object } = this.instance;
       const handler = object[this.phase as Phase];
       if (typeof handler !== 'function') throw new TypeError(`the plugin has no ${this.phase} handler`);
       const returned = handler.call(object, createKong(this) as never);
@@ -197,8 +211,12 @@ export abstract class PluginEvent implements Bridge {
       }
       return;
     }
-    const what = `${this.name} threw: ${describeError(error)}`;
-    this.host.log.error(error instanceof Error && error.stack ? `${this.name} threw: ${error.stack}` : what);
+    const described = describeError(error);
+    const what = `${this.name} threw: ${described}${placeOf(error)}`;
+    const { stack, message } = error instanceof Error ? error : {};
+    // The stack begins with the message alone; what is known beyond it comes first.
+    const full = stack === undefined || stack === '' ? what : `${this.name} threw: ${stack}`;
+    this.host.log.error(described === message ? full : `${full} (${described})`);
     this.answerFailure('error', what);
   }
 
@@ -244,6 +262,12 @@ export abstract class PluginEvent implements Bridge {
         );
     }
   }
+}
+
+function wrongPhase(method: PdkMethod, phase: string): PdkError {
+  const names = Object.entries(PHASE_LETTERS).filter(([, letter]) => method.phases.includes(letter));
+  const list = names.map(([name]) => name).join(', ');
+  return new PdkError('PDK_WRONG_PHASE', method.wire, `cannot be called in ${phase}, only in ${list}`);
 }
 
 function finishEvent(event: PluginEvent): void {

@@ -41,6 +41,7 @@ export async function serve(
     instanceTtlMs: milliseconds('KONG_TS_INSTANCE_TTL_MS'),
     metrics,
     worker,
+    workers: options.workers,
   });
   if (worker !== undefined) {
     await server.listenAsWorker();

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly socketMode?: number | undefined;
   /** Where events are counted; nowhere by default. */
   readonly metrics?: Metrics | undefined;
+  /** How many processes share the work, this one included. Default 1. */
+  readonly workers?: number | undefined;
   /** The number of this worker, when a primary has started it. */
   readonly worker?: number | undefined;
 }
@@ -41,6 +43,8 @@ const DEFAULT_SOCKET_MODE = 0o600;
 /** How much longer than its deadline Kong may take for the calls of an event over MsgPack:1. */
 const STEP_GRACE_MS = 60_000;
 const SWEEP_MS = 500;
+/** A refusing instance that has been left alone for this long is tried again with its next event. */
+const RETRY_MS = 1000;
 
 /** A plugin server in this process: plugins, their instances, and the connections of Kong's workers. */
 export class PluginServer implements Commands, EventHost {
@@ -74,7 +78,7 @@ export class PluginServer implements Commands, EventHost {
     this.sweepMs = Math.min(SWEEP_MS, this.deadlineMs / 4);
     this.ttlMs = options.instanceTtlMs ?? DEFAULT_TTL_MS;
     this.socketMode = options.socketMode ?? DEFAULT_SOCKET_MODE;
-    this.instances = new InstanceStore(options.plugins, options.log);
+    this.instances = new InstanceStore(options.plugins, options.log, { workers: options.workers ?? 1 });
     this.metrics = options.metrics;
     if (options.worker === undefined) {
       this.msgpackEvents = new MsgpackEvents();
@@ -180,7 +184,11 @@ export class PluginServer implements Commands, EventHost {
 
   findInstance(id: number): Instance | undefined {
     const instance = this.instances.get(id);
-    if (instance !== undefined) instance.lastUsedAt = this.now;
+    if (instance === undefined) return undefined;
+    if (instance.refusal !== undefined && this.now - instance.lastUsedAt >= RETRY_MS) {
+      this.instances.retry(instance);
+    }
+    instance.lastUsedAt = this.now;
     return instance;
   }
 

@@ -83,11 +83,12 @@ test('workers share instances; one that is killed is replaced and takes nothing 
     assert.equal(fresh?.message, 'one');
   }
 
-  assert.equal(await running.peer().start('pid', { message: 'refuse' }), undefined);
+  const refusing = (await running.peer().start('pid', { message: 'refuse' })) as number;
+  for (let i = 0; i < 4; i++) assert.equal((await running.peer().event(refusing)).end, 'exit');
   const port = (/metrics at http:\/\/127\.0\.0\.1:(\d+)/.exec(running.process.log) as RegExpExecArray)[1];
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   assert.match(metrics, /^kong_ts_events_total\{plugin="pid",phase="access",outcome="done"\} \d+$/m);
-  assert.match(metrics, /^kong_ts_instances 1$/m);
+  assert.match(metrics, /^kong_ts_instances 2$/m);
 
   assert.equal(await running.process.stop(), 0);
   // Signals take effect a moment later; a worker that stayed would hold this test up until its timeout.

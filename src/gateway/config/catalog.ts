@@ -1,12 +1,10 @@
 import type { Phase, PluginDefinition } from '../../plugin/definition.js';
 import { validateConfig } from '../../plugin/schema.js';
+import { type ConfigProblem, findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
 import { FUNCTION_PLUGINS, validateFunctionConfig } from './function-plugins.js';
 
-/** A fault in a plugin's `config`: where inside it, outermost key first. */
-export interface ConfigFault {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
+/** A fault in a plugin's `config`. */
+export type ConfigFault = ConfigProblem;
 
 /** What the gateway has to know of a plugin to configure and to order it. */
 export interface PluginKind {
@@ -19,7 +17,7 @@ export interface PluginKind {
   /** It cannot be configured for a consumer. */
   readonly noConsumer: boolean;
   /** Fills in defaults and names faults. */
-  validate(config: unknown): { config: Record<string, unknown>; faults: ConfigFault[] };
+  validate(config: unknown): { config: Record<string, unknown>; faults: readonly ConfigFault[] };
 }
 
 /** The plugins a declarative config may name. */
@@ -28,11 +26,18 @@ export type PluginCatalog = ReadonlyMap<string, PluginKind>;
 /** What the catalog takes of a definition. */
 export type CatalogedPlugin = Pick<
   PluginDefinition,
-  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks' | 'noConsumer'
+  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks' | 'noConsumer' | 'validate'
 >;
 
-/** The catalog of the plugin server's plugins, with Kong's `pre-function` and `post-function` beside them. */
-export function pluginCatalog(definitions: readonly CatalogedPlugin[]): PluginCatalog {
+/**
+ * The catalog of the plugin server's plugins, with Kong's `pre-function` and `post-function` beside them.
+ *
+ * @param context what the plugins' own `validate` is told of the server
+ */
+export function pluginCatalog(
+  definitions: readonly CatalogedPlugin[],
+  context: ValidationContext = {},
+): PluginCatalog {
   const catalog = new Map<string, PluginKind>();
   for (const [name, priority] of FUNCTION_PLUGINS) {
     catalog.set(name, {
@@ -44,11 +49,17 @@ export function pluginCatalog(definitions: readonly CatalogedPlugin[]): PluginCa
       validate: validateFunctionConfig,
     });
   }
-  for (const { name, priority, phases, schema, entityChecks, noConsumer = false } of definitions) {
+  for (const definition of definitions) {
+    const { name, priority, phases, schema, entityChecks, noConsumer = false } = definition;
     const validate = (config: unknown) => {
       const result = validateConfig(schema, config, entityChecks);
-      const faults = result.errors.map(({ segments, message }) => ({ path: segments, message }));
-      return { config: result.config, faults };
+      const faults = result.errors.map(({ segments, message }): ConfigFault => ({ path: segments, message }));
+      // A plugin may rely on its schema, as it does in Kong.
+      if (faults.length > 0) return { config: result.config, faults };
+      return {
+        config: result.config,
+        faults: findConfigProblems(definition.validate, result.config, context),
+      };
     };
     catalog.set(name, { name, priority, phases, runsIn: 'server', noConsumer, validate });
   }

@@ -1,6 +1,7 @@
 import { validateConfig } from '../../plugin/schema.js';
 import { CHILDREN, ENTITY_KINDS, fieldList, ROUTE_PROTOCOLS, SHORTHANDS } from './entity-schemas.js';
 import { deriveId } from './ids.js';
+import type { TextPosition } from './scalar-position.js';
 import type { SourcePath, YamlSource } from './yaml-source.js';
 
 type Dict = Record<string, unknown>;
@@ -57,16 +58,26 @@ export class EntityReader {
     }
   }
 
-  /** Adds a fault of an entity at a path inside it. */
-  fault(entity: ReadEntity, at: SourcePath, message: string): void {
+  /** Adds a fault of an entity at a path inside it, and where it is a text, at a place in that. */
+  fault(entity: ReadEntity, at: SourcePath, message: string, inside?: TextPosition): void {
     entity.faulty = true;
-    this.#report(entity.what, entity.path, at, message);
+    this.#report(entity.what, entity.path, at, message, inside);
   }
 
-  #report(what: string, path: SourcePath, at: SourcePath, message: string): void {
-    const shown = at.filter((part) => part !== '@entity').join('.');
-    const offset = this.source.offsetOf([...path, ...at], message.startsWith('unknown field'));
-    this.source.problems.addAt(offset, `${what}: ${shown === '' ? '' : `${shown}: `}${message}`);
+  #report(what: string, path: SourcePath, at: SourcePath, message: string, inside?: TextPosition): void {
+    const shown = at
+      .filter((part) => part !== '@entity')
+      .reduce<string>((text, part) => {
+        if (typeof part === 'number') return `${text}[${part}]`;
+        return text === '' ? part : `${text}.${part}`;
+      }, '');
+    const full = [...path, ...at];
+    const exact = inside && this.source.offsetInside(full, inside);
+    const offset = exact ?? this.source.offsetOf(full, message.startsWith('unknown field'));
+    // Where YAML joins lines, the place in the text is all there is to say.
+    const where =
+      inside && exact === undefined ? ` (line ${inside.line}, column ${inside.column} of the text)` : '';
+    this.source.problems.addAt(offset, `${what}: ${shown === '' ? '' : `${shown}: `}${message}${where}`);
   }
 
   #readEntity(kind: string, given: Dict, path: SourcePath, parent: ReadEntity['parent']): void {

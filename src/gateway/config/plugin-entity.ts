@@ -28,7 +28,9 @@ export function checkPlugin(
   if (kind !== undefined) {
     if (entity.faulty && typeof value.config !== 'object') return;
     const { config, faults } = kind.validate(isEmptyTable(given.config) ? {} : given.config);
-    for (const { path, message } of faults) reader.fault(entity, ['config', ...path], message);
+    for (const { path, message, position } of faults) {
+      reader.fault(entity, ['config', ...path], message, position);
+    }
     value.config = config;
     return;
   }

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar } from 'yaml';
 import { ProblemList } from './problems.js';
+import { offsetInFile, type TextPosition } from './scalar-position.js';
 
 /** Keys and indexes that lead from the whole file to a value in it. */
 export type SourcePath = readonly (string | number)[];
@@ -64,6 +65,12 @@ export class YamlSource {
       if (offset !== undefined) return offset;
     }
     return this.#root?.range?.[0] ?? 0;
+  }
+
+  /** Where a place in the text at a path stands in the file; undefined where YAML joins lines. */
+  offsetInside(path: SourcePath, position: TextPosition): number | undefined {
+    const node = this.nodeAt(path);
+    return isScalar(node) ? offsetInFile(this.text, node, position) : undefined;
   }
 
   #placeOf(path: SourcePath): Place | undefined {

@@ -1,5 +1,6 @@
 import type { PluginConfig, PluginDefinition, PluginObject } from '../../plugin/definition.js';
-import { CommandRefused, describeError } from '../errors.js';
+import { configPath, findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
+import { CommandRefused, describeError, placeOf } from '../errors.js';
 import type { Log } from '../log.js';
 
 /** A started plugin: one per plugin configuration and nginx worker. */
@@ -7,7 +8,10 @@ export interface Instance {
   readonly id: number;
   readonly plugin: PluginDefinition;
   readonly config: PluginConfig;
-  readonly object: PluginObject;
+  /** Without any handler while the plugin cannot work with its configuration. */
+  object: PluginObject;
+  /** Why it cannot: its events end with 500 and say so in Kong's log, where an operator looks. */
+  refusal: string | undefined;
   /** Unix milliseconds. */
   readonly startedAt: number;
   lastUsedAt: number;
@@ -17,9 +21,11 @@ export interface Instance {
 export class InstanceStore {
   private readonly plugins: ReadonlyMap<string, PluginDefinition>;
   private readonly log: Log;
+  private readonly context: ValidationContext;
   private readonly instances = new Map<number, Instance>();
 
-  constructor(plugins: readonly PluginDefinition[], log: Log) {
+  constructor(plugins: readonly PluginDefinition[], log: Log, context: ValidationContext = {}) {
+    this.context = context;
     this.plugins = new Map(plugins.map((plugin) => [plugin.name, plugin]));
     this.log = log;
   }
@@ -37,7 +43,8 @@ export class InstanceStore {
   }
 
   /**
-   * Constructs the plugin.
+   * Constructs the plugin. Where it does not take its configuration the instance is there all the same, refusing: Kong
+   * would show nothing of a refused start at its default log level.
    *
    * @param configText the configuration as Kong sends it: a JSON object
    * @throws CommandRefused `START_REFUSED`
@@ -48,16 +55,34 @@ export class InstanceStore {
       throw new CommandRefused('START_REFUSED', `plugin "${name}": not served here`);
     }
     const config = parseConfig(name, configText);
-    let object: PluginObject;
-    try {
-      object = new plugin.Plugin(config as never);
-    } catch (cause) {
-      throw new CommandRefused('START_REFUSED', `plugin "${name}": ${describeError(cause)}`, { cause });
-    }
-    const instance: Instance = { id, plugin, config, object, startedAt: now, lastUsedAt: now };
+    const made = this.construct(plugin, config);
+    const instance: Instance = { id, plugin, config, ...made, startedAt: now, lastUsedAt: now };
     this.instances.set(id, instance);
-    this.log.info(`${name} #${id}: instance started`);
+    if (made.refusal === undefined) this.log.info(`${name} #${id}: instance started`);
+    else this.log.error(`instance not started: ${made.refusal}`);
     return instance;
+  }
+
+  /** Constructs a refusing instance again: what was missing, a file for instance, may be there by now. */
+  retry(instance: Instance): void {
+    const { object, refusal } = this.construct(instance.plugin, instance.config);
+    instance.object = object;
+    instance.refusal = refusal;
+    if (refusal === undefined) this.log.notice(`${instance.plugin.name} #${instance.id}: instance started`);
+  }
+
+  private construct(plugin: PluginDefinition, config: PluginConfig): Pick<Instance, 'object' | 'refusal'> {
+    const problems = findConfigProblems(plugin.validate, config, this.context);
+    const said = problems.map(({ path, message, position }) => {
+      const place = position === undefined ? '' : `:${position.line}:${position.column}`;
+      return `${configPath(path)}${place}: ${message}`;
+    });
+    if (said.length > 0) return refusing(`plugin "${plugin.name}": ${said.join('; ')}`);
+    try {
+      return { object: new plugin.Plugin(config as never), refusal: undefined };
+    } catch (cause) {
+      return refusing(`plugin "${plugin.name}": ${describeError(cause)}${placeOf(cause)}`);
+    }
   }
 
   /** Forgets an instance and calls its `close` method, if any. Resolves when that has ended; it never rejects. */
@@ -85,15 +110,17 @@ export class InstanceStore {
   }
 }
 
+function refusing(refusal: string): Pick<Instance, 'object' | 'refusal'> {
+  return { object: {}, refusal };
+}
+
 function parseConfig(name: string, text: string): PluginConfig {
   let config: unknown;
   try {
     config = JSON.parse(text);
-  } catch (cause) {
+  } catch {
     // V8 quotes the text around the fault in its message, and a configuration may hold secrets.
-    throw new CommandRefused('START_REFUSED', `plugin "${name}": the configuration is not valid JSON`, {
-      cause,
-    });
+    throw new CommandRefused('START_REFUSED', `plugin "${name}": the configuration is not valid JSON`);
   }
   // An empty configuration is an empty table in Lua, which has no way to tell a list from a map.
   if (Array.isArray(config) && config.length === 0) return {};

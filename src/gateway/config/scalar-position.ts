@@ -1,5 +1,10 @@
 import { Scalar } from 'yaml';
-import type { Position } from './positions.js';
+
+/** A place in a text: both count from 1, columns in UTF-16 units. */
+export interface TextPosition {
+  readonly line: number;
+  readonly column: number;
+}
 
 /**
  * Where in a YAML file something stands that is at `position` of a scalar's text, as an offset into the file.
@@ -10,7 +15,7 @@ import type { Position } from './positions.js';
  * @param yaml the file
  * @param scalar a string in it, with its range
  */
-export function offsetInFile(yaml: string, scalar: Scalar, position: Position): number | undefined {
+export function offsetInFile(yaml: string, scalar: Scalar, position: TextPosition): number | undefined {
   const start = scalar.range?.[0];
   const end = scalar.range?.[1];
   if (start === undefined || end === undefined) return undefined;
@@ -28,7 +33,12 @@ export function offsetInFile(yaml: string, scalar: Scalar, position: Position): 
   return start + position.column - 1;
 }
 
-function inLiteral(yaml: string, start: number, end: number, { line, column }: Position): number | undefined {
+function inLiteral(
+  yaml: string,
+  start: number,
+  end: number,
+  { line, column }: TextPosition,
+): number | undefined {
   const header = yaml.indexOf('\n', start);
   if (header < 0 || header >= end) return undefined;
   const lines = yaml.slice(header + 1, end).split('\n');
@@ -42,7 +52,7 @@ function inLiteral(yaml: string, start: number, end: number, { line, column }: P
   return offset + Math.min(indent + column - 1, (lines[line - 1] ?? '').length);
 }
 
-function inDoubleQuotes(raw: string, start: number, position: Position): number {
+function inDoubleQuotes(raw: string, start: number, position: TextPosition): number {
   let at = 1;
   let line = 1;
   let column = 1;
