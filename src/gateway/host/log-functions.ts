@@ -1,6 +1,6 @@
 import type { LogLevel } from '../log.js';
 import { LuaError, type LuaValue } from '../plugin-port.js';
-import { luaText, stringArgument } from './arguments.js';
+import { isTable, luaText, stringArgument } from './arguments.js';
 import type { HostContext, HostFunction, HostFunctions } from './context.js';
 import { serializeExchange } from './serialize.js';
 
@@ -35,13 +35,48 @@ function setSerializeValue({ exchange }: HostContext, [key, value]: readonly Lua
   return undefined;
 }
 
+/** How Kong's inspect writes a value: texts in quotes, tables with what is in them. */
+function inspected(value: LuaValue, indent = '  '): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (!isTable(value)) return luaText(value);
+  const members = Array.isArray(value)
+    ? value.map((item) => inspected(item, `${indent}  `))
+    : Object.entries(value).map(([key, item]) => `${key} = ${inspected(item, `${indent}  `)}`);
+  if (members.length === 0) return '{}';
+  return `{\n${members.map((member) => `${indent}${member}`).join(',\n')}\n${indent.slice(2)}}`;
+}
+
+const notice = logAt('notice');
+const warn = logAt('warn');
+
+const inspect: HostFunction = {
+  run: (context, args) => notice.run(context, [args.map((arg) => inspected(arg)).join(' ')]),
+};
+
+/** An object at the end tells when the thing is deprecated and when it goes. */
+const deprecation: HostFunction = {
+  run: (context, args) => {
+    const last = args.at(-1);
+    const isNote = isTable(last) && !Array.isArray(last);
+    const { after, removal } = isNote ? last : {};
+    const notes = [
+      ...(after === undefined ? [] : [`deprecated after ${luaText(after)}`]),
+      ...(removal === undefined ? [] : [`scheduled for removal in ${luaText(removal)}`]),
+    ];
+    const words = isNote ? args.slice(0, -1) : args;
+    return warn.run(context, notes.length === 0 ? words : [...words, ` (${notes.join(', ')})`]);
+  },
+};
+
 /** `kong.log`. */
 export const logFunctions: HostFunctions = {
-  'kong.log': logAt('notice'),
+  'kong.log': notice,
+  'kong.log.inspect': inspect,
   'kong.log.alert': logAt('alert'),
   'kong.log.crit': logAt('crit'),
   'kong.log.err': logAt('error'),
-  'kong.log.warn': logAt('warn'),
+  'kong.log.warn': warn,
+  'kong.log.deprecation': deprecation,
   'kong.log.notice': logAt('notice'),
   'kong.log.info': logAt('info'),
   'kong.log.debug': logAt('debug'),

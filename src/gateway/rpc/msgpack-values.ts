@@ -23,7 +23,7 @@ export function stepMethod(pdkMethod: string): string {
 /** The arguments of a PDK call as the server sent them: a list, a bare value, or nothing. */
 export function luaArguments(args: unknown): LuaValue[] {
   if (args === undefined || args === null) return [];
-  return Array.isArray(args) ? args.map(toLua) : [toLua(args)];
+  return Array.isArray(args) ? args.map((arg: unknown) => toLua(arg)) : [toLua(args)];
 }
 
 /**
@@ -50,7 +50,10 @@ function toLua(value: unknown): LuaValue {
   if (typeof value === 'string') return Buffer.from(value).toString('latin1');
   if (Buffer.isBuffer(value)) return value.toString('latin1');
   if (typeof value === 'bigint') return Number(value);
-  if (Array.isArray(value)) return value.map(toLua);
+  if (Array.isArray(value)) {
+    // A Lua list ends where nothing but nil follows.
+    return value.slice(0, value.findLastIndex((item) => item !== null && item !== undefined) + 1).map(toLua);
+  }
   if (typeof value === 'object') {
     const entries = Object.entries(value).map(([key, member]) => [toLua(key), toLua(member)]);
     return Object.fromEntries(entries) as LuaTable;
