@@ -53,6 +53,8 @@ export interface FakeOutcome {
   readonly exit: FakeResponse | undefined;
   /** What the upstream would get next; undefined after an exit, and in phases after it has answered. */
   readonly upstream: TestUpstreamRequest | undefined;
+  /** Where the upstream is; undefined where Kong does not know one yet. */
+  readonly target: { readonly host: string; readonly port: number } | undefined;
   /** What the client would get, if no other plugin were there. */
   readonly client: FakeResponse;
   readonly log: readonly RecordedLogLine[];
@@ -171,6 +173,7 @@ export function fakeKong(options: FakeKongOptions = {}): FakeKong {
       calls: record.runs[0]?.calls ?? [],
       exit: exited ? client : undefined,
       upstream: sent,
+      target: exchange.upstream && { host: exchange.upstream.host, port: exchange.upstream.port },
       client,
       log: record.log,
       ctx: toJson(exchange.shared) as Record<string, unknown>,
@@ -180,7 +183,7 @@ export function fakeKong(options: FakeKongOptions = {}): FakeKong {
   };
   const upstreamRequest = (): TestUpstreamRequest | undefined => {
     const target = exchange.upstream ?? targetOf(exchange);
-    if (target === undefined) return undefined;
+    if (target === undefined || phase === 'certificate' || phase === 'preread') return undefined;
     const stored = exchange.body.stored;
     const body = stored !== undefined && 'content' in stored ? stored.content : answer.requestBody;
     const query = exchange.query ? `?${exchange.query}` : '';

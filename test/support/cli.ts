@@ -18,6 +18,9 @@ export interface Finished {
 export interface SpawnOptions {
   /** Instead of this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Another program to run, without anything before its arguments. */
+  readonly program?: string;
+  readonly cwd?: string;
   /** A TypeScript file to run instead of the command line's. */
   readonly script?: string;
 }
@@ -32,8 +35,9 @@ export class CliProcess {
   private wake: () => void = () => {};
 
   constructor(args: readonly string[], options: SpawnOptions = {}) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', options.script ?? CLI, ...args], {
-      cwd: ROOT,
+    const own = ['--import', 'tsx', options.script ?? CLI];
+    this.child = spawn(options.program ?? process.execPath, options.program ? args : [...own, ...args], {
+      cwd: options.cwd ?? ROOT,
       env: options.env ?? process.env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
