@@ -91,7 +91,13 @@ describe('a new project from the packed package', {
   let folder: string;
   let project: string;
   const inProject = (program: string, ...args: string[]) =>
-    execFileSync(program, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    execFileSync(program, args, {
+      cwd: project,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Under a test runner, node --test in a child would report to that one instead of printing.
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    });
 
   before(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'new-project-')));
