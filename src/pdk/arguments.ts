@@ -43,6 +43,8 @@ const BY_WIRE: ReadonlyMap<string, Prepare> = new Map<string, Prepare>([
   ['kong.service.request.set_query', (method, [query]) => [queryRecord(method, query)]],
   ['kong.response.exit', headersBehind],
   ['kong.response.error', headersBehind],
+  // It is written as JSON or a form, which have rules of their own.
+  ['kong.service.request.set_body', asTheyAre],
   ['kong.service.set_target_retry_callback', refuseCode],
 ]);
 

@@ -22,6 +22,7 @@ export function parseReference(method: string, reference: unknown): VaultReferen
   if (name === '' || segments.length === 0) throw fail('the reference has no vault or no path');
   if (version !== undefined && !/^\d+$/.test(version))
     throw fail('the version of the reference is no number');
+  if (/%(?![0-9a-f]{2})/i.test(path)) throw fail('the path of the reference is badly escaped');
   const whole = segments.length === 1 || path.endsWith('/');
   const config = [...new URLSearchParams(query)].map(([key, value]) => [key, value === '' ? true : value]);
   return {

@@ -14,7 +14,7 @@ export interface MsgpackEventResult {
   readonly error?: string;
 }
 
-/** `Data` of the Step that follows a call, by method; absent ones are nil. */
+/** `Data` of the Step that follows a call, by method, or what makes it of the call's arguments; absent ones are nil. */
 export type StepData = Readonly<Record<string, unknown>>;
 
 interface Line {
@@ -75,7 +75,8 @@ export class MsgpackKongPeer {
         calls.push(Data);
         if (EXITS.has(Data.Method)) return { calls, end: 'exit' };
         const step = MULTI_MAPS.test(Data.Method) ? 'plugin.StepMultiMap' : 'plugin.Step';
-        const result = data[Data.Method];
+        const given = data[Data.Method];
+        const result = typeof given === 'function' ? given(Data.Args) : given;
         answer = await this.request(step, result === undefined ? { EventId } : { EventId, Data: result });
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange.js';
+import { forwardedPrefix } from '../http/upstream-request.js';
 import { LuaError, type LuaValue } from '../plugin-port.js';
 import { stringArgument } from './arguments.js';
 import { type HostContext, type HostFunctions, KONG_PHASES } from './context.js';
@@ -44,6 +45,7 @@ const VARIABLES: Readonly<Record<string, (exchange: Exchange) => string | undefi
   upstream_status: (x) => (x.upstreamStatus === undefined ? undefined : String(x.upstreamStatus)),
   upstream_host: (x) => x.upstream?.hostHeader,
   upstream_scheme: (x) => x.upstream?.scheme,
+  upstream_x_forwarded_prefix: forwardedPrefix,
 };
 
 function variable(exchange: Exchange, name: string): string | undefined {

@@ -1,3 +1,4 @@
+import { forwardedPrefix } from '../http/upstream-request.js';
 import type { LuaValue } from '../plugin-port.js';
 import { limitArgument, stringArgument } from './arguments.js';
 import { parseBody } from './body.js';
@@ -63,12 +64,8 @@ export const requestFunctions: HostFunctions = {
   'kong.request.get_forwarded_scheme': get(({ live }) => live && 'http'),
   'kong.request.get_forwarded_host': get(({ live }) => live.host),
   'kong.request.get_forwarded_port': get(({ live }) => live.localPort),
-  'kong.request.get_forwarded_path': get(({ live }) => live.rawPath),
-  'kong.request.get_forwarded_prefix': get(({ live }) => {
-    const { match } = live;
-    const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
-    return prefix === '/' ? undefined : prefix;
-  }),
+  'kong.request.get_forwarded_path': get(({ live }) => live.path),
+  'kong.request.get_forwarded_prefix': get(({ live }) => forwardedPrefix(live)),
   'kong.request.get_http_version': get(({ live }) => Number(live.httpVersion)),
   'kong.request.get_method': get(({ live }) => live.method),
   'kong.request.get_path': get(({ live }) => live.path),

@@ -12,9 +12,15 @@ const OWN = new Set([
 /** Methods that node sends without a body as they are; the others need a length, or it would send chunks. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
+/** What the route strips of the path; undefined where that is nothing. */
+export function forwardedPrefix({ match }: Exchange): string | undefined {
+  const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
+  return prefix === '/' ? undefined : prefix;
+}
+
 /** The head of the request to the upstream, in Kong's order: its own headers first, then the client's. */
 export function upstreamHeaders(exchange: Exchange, target: UpstreamTarget): string[] {
-  const { headers, match } = exchange;
+  const { headers } = exchange;
   const list = new HeaderList();
   const via = `1.1 ${KONG_TOKEN}`;
   list.append('Via', [...headers.getAll('via'), via].join(', '));
@@ -26,10 +32,8 @@ export function upstreamHeaders(exchange: Exchange, target: UpstreamTarget): str
   list.append('X-Forwarded-Host', exchange.host);
   list.append('X-Forwarded-Port', String(exchange.localPort));
   list.append('X-Forwarded-Path', exchange.rawPath);
-  const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
-  if (prefix !== undefined && prefix !== '/') {
-    list.append('X-Forwarded-Prefix', prefix);
-  }
+  const prefix = forwardedPrefix(exchange);
+  if (prefix !== undefined) list.append('X-Forwarded-Prefix', prefix);
   list.append('X-Real-IP', exchange.clientIp);
   list.append('X-Kong-Request-Id', exchange.id);
   const length = exchange.body.length;
