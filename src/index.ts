@@ -1,4 +1,5 @@
 export { type Counter, type Gauge, type Histogram, type Labels, metrics } from './api/metrics.js';
+export { openRawBody, type RawBody } from './api/raw-body.js';
 export { quoted, RateLimiter, Reports, reports, type Severity } from './api/reports.js';
 export { type Share, SharedResources } from './api/shared-resources.js';
 export { startDedicatedServer } from './dedicated-server.js';

@@ -16,6 +16,7 @@ export const BOUNDS = {
   stale_ttl: [0, 604_800],
   clock_skew: [0, 86_400],
   error_status: [400, 599],
+  max_body_mb: [0, 10_240],
 } as const;
 
 /** A checked configuration, every default filled in. Times are in milliseconds. */
@@ -23,6 +24,8 @@ export interface VerificationConfig {
   readonly headers: HeaderNames;
   readonly algorithm: Algorithm;
   readonly bind: readonly Bindable[];
+  /** The largest body that is hashed, in bytes. */
+  readonly maxBodyBytes: number;
   /** 0: the time is signed, but not judged. */
   readonly clockSkewMs: number;
   readonly hideCredentials: boolean;
@@ -54,6 +57,7 @@ const RESERVED_HEADERS = new Set([
   'upgrade',
   'te',
 ]);
+const MEGABYTE = 1_048_576;
 const HEADER_NAME = /^[a-z0-9_-]{1,64}$/;
 
 /**
@@ -78,6 +82,7 @@ export function parseConfig(raw: Record<string, unknown>): VerificationConfig {
     headers: headerNames(fields, identityHeaders),
     algorithm: fields.oneOf('algorithm', ALGORITHMS, 'sha256'),
     bind: fields.setOf('bind', BINDABLE),
+    maxBodyBytes: Math.floor(fields.number('max_body_mb', 64) * MEGABYTE),
     clockSkewMs: clockSkew * 1000,
     hideCredentials: fields.boolean('hide_credentials', false),
     cache: {

@@ -11,6 +11,12 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** The body is larger than `max_body_mb`. */
+export class BodyTooLargeError extends Error {
+  readonly code = 'ERR_BODY_TOO_LARGE';
+  override readonly name = 'BodyTooLargeError';
+}
+
 /** What a row of the customer table holds is not what the plugin expects. Never carries the row's content. */
 export class MalformedCustomerError extends Error {
   readonly code = 'ERR_MALFORMED_CUSTOMER';

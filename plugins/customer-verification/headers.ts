@@ -18,6 +18,11 @@ export function readCredentials(headers: HeaderMap, names: HeaderNames): Credent
   return certificateId && signature && time ? { certificateId, signature, time } : undefined;
 }
 
+/** The length of the body that the client announced, in bytes; 0 without a length, as for chunked bodies. */
+export function announcedLength(headers: HeaderMap): number {
+  return Number(single(headers, 'content-length') ?? 0);
+}
+
 // Servers that speak MsgPack may give every header as an array: an array of one is one value.
 function single(headers: HeaderMap, name: string): string | undefined {
   if (!Object.hasOwn(headers, name)) return undefined;

@@ -1,16 +1,24 @@
 import { STATUS_CODES } from 'node:http';
-import type { Kong, Share } from 'kong-ts-pluginserver';
+import { type Kong, PdkError, type Share } from 'kong-ts-pluginserver';
 import { parseConfig, type VerificationConfig } from './config.js';
 import { authenticateAs, findConsumer } from './consumer.js';
 import { readEnvironment } from './environment.js';
-import { type HeaderMap, readCredentials } from './headers.js';
+import { announcedLength, type HeaderMap, readCredentials } from './headers.js';
 import { IdentityHeaders, MAX_HEADERS, type Survey } from './identity-headers.js';
 import { type KeyStore, openKeyStore } from './keys/key-store.js';
 import { results } from './metrics.js';
 import { openReplayStore } from './replay/open-store.js';
 import type { ReplayStore } from './replay/replay-store.js';
 import { report } from './report.js';
-import { failed, type Refused, refusedClient, type Verdict, type Verified } from './verdict.js';
+import { bodySha256 } from './request-body.js';
+import {
+  BODY_TOO_LARGE,
+  failed,
+  type Refused,
+  refusedClient,
+  type Verdict,
+  type Verified,
+} from './verdict.js';
 import { type BoundRequest, Verifier } from './verifier.js';
 
 const JSON_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
@@ -55,8 +63,9 @@ export class Plugin {
       if (survey.dropped) verdict = DROPPED;
       else verdict = survey.complete ? await this.#judge(kong, headers, request) : WRONG_HEADERS;
     } catch (error) {
-      const name = error instanceof Error ? error.name : typeof error;
-      verdict = failed(403, 'error', `refused a request because of an unexpected ${name}`);
+      // What a PDK call says of its failure holds nothing of the request's.
+      const what = error instanceof PdkError ? error.message : `an unexpected ${nameOf(error)}`;
+      verdict = failed(403, 'error', `refused a request because of ${what}`);
     }
     // Outside the try: ending the request is done by throwing.
     if (report.pending) await report.flush(kong);
@@ -73,23 +82,27 @@ export class Plugin {
     this.#replays?.release();
   }
 
-  /** Everything that Kong is asked for, in one round trip; the body in a second one, if at all. */
+  /** Everything that Kong is asked for, in one round trip; the body in a second one, where it is bound. */
   async #read(kong: Kong): Promise<{ headers: HeaderMap; request: BoundRequest }> {
     const { bind } = this.#config;
-    const body = () => kong.request.getRawBody();
+    const body = () => bodySha256(kong, this.#config.maxBodyBytes);
     // The default asks for nothing else, and a stock server cannot take two calls at once.
-    if (bind.length === 0) return { headers: await kong.request.getHeaders(MAX_HEADERS), request: { body } };
+    if (bind.length === 0)
+      return { headers: await kong.request.getHeaders(MAX_HEADERS), request: { bodySha256: body } };
     const [headers, method, target] = await Promise.all([
       kong.request.getHeaders(MAX_HEADERS),
       bind.includes('method') ? kong.request.getMethod() : undefined,
       bind.includes('path') || bind.includes('query') ? kong.request.getPathWithQuery() : undefined,
     ]);
-    return { headers, request: { method, target, body } };
+    return { headers, request: { method, target, bodySha256: body } };
   }
 
   async #judge(kong: Kong, headers: HeaderMap, request: BoundRequest): Promise<Verdict> {
     const credentials = readCredentials(headers, this.#config.headers);
     if (!credentials) return WRONG_HEADERS;
+    const { bind, maxBodyBytes } = this.#config;
+    // Before Kong is asked for the body: it would receive all of it first.
+    if (bind.includes('body') && announcedLength(headers) > maxBodyBytes) return BODY_TOO_LARGE;
     const verdict = await this.#verifier.verify(credentials, request);
     if (!verdict.verified || this.#config.consumer === 'none') return verdict;
     const found = await findConsumer(kong, verdict.uuid);
@@ -108,6 +121,10 @@ export class Plugin {
     if (consumer) await authenticateAs(kong, consumer);
     await kong.ctx.shared.set('customer_verified', uuid);
   }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }
 
 function refuse(kong: Kong, { status }: Refused): Promise<never> {

@@ -25,6 +25,7 @@ const fields: Record<string, Field>[] = [
   { time_header: { ...HEADER_NAME, default: DEFAULT_HEADER_NAMES.time } },
   { algorithm: oneOf(ALGORITHMS, 'sha256') },
   { bind: { type: 'set', elements: { type: 'string', one_of: [...BINDABLE] }, default: [] } },
+  { max_body_mb: bounded('number', 'max_body_mb', 64) },
   { clock_skew: bounded('number', 'clock_skew', 0) },
   { hide_credentials: { type: 'boolean', default: false } },
   { replay_protection: { type: 'boolean', default: false } },

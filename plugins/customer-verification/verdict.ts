@@ -5,6 +5,7 @@ export type Reason =
   | 'invalid_headers'
   | 'bad_time'
   | 'stale_time'
+  | 'body_too_large'
   | 'unsignable'
   | 'unknown_customer'
   | 'revoked'
@@ -50,6 +51,14 @@ export function refusedClient(reason: Reason, message?: string): Refused {
     ? { verified: false, status, reason }
     : { verified: false, status, reason, notice: { severity: 'warn', subject: reason, message } };
 }
+
+/** Said to the known and the unknown alike, with nothing of the body read by this plugin. */
+export const BODY_TOO_LARGE: Refused = {
+  verified: false,
+  status: 413,
+  reason: 'body_too_large',
+  notice: { severity: 'warn', subject: 'body_too_large', message: 'refused a body larger than max_body_mb' },
+};
 
 /** The operator's fault. */
 export function failed(status: number, reason: Reason, message: string, subject: string = reason): Refused {

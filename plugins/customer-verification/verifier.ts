@@ -1,23 +1,33 @@
-import { hash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { quoted } from 'kong-ts-pluginserver';
 import { type SignedParts, SignedTextError, splitTarget } from './client/signed-text.js';
 import type { VerificationConfig } from './config.js';
-import { DatabaseUnavailableError, MalformedCustomerError, ReplayStoreError } from './errors.js';
+import {
+  BodyTooLargeError,
+  DatabaseUnavailableError,
+  MalformedCustomerError,
+  ReplayStoreError,
+} from './errors.js';
 import type { Credentials } from './headers.js';
-import type { Customer } from './keys/customer.js';
+import type { Customer, SigningKey } from './keys/customer.js';
 import type { CustomerCache, Loaded } from './keys/customer-cache.js';
 import { replaysRefused } from './metrics.js';
 import { fingerprint, type ReplayStore } from './replay/replay-store.js';
 import { equalInConstantTime, expectedSignature } from './signature.js';
 import { isFresh, parseTime } from './signed-time.js';
-import { failed, type Notice, type Refused, refusedClient, type Verdict } from './verdict.js';
+import { BODY_TOO_LARGE, failed, type Notice, type Refused, refusedClient, type Verdict } from './verdict.js';
 
-/** The request as far as signatures are bound to it. The body is only asked for when everything else is in order. */
+/** The request as far as signatures are bound to it. */
 export interface BoundRequest {
   readonly method?: string | undefined;
   /** Path and query as the client sent them. */
   readonly target?: string | undefined;
-  body(): Promise<Uint8Array>;
+  /**
+   * Lower-case hex SHA-256 of the body; only asked for where signatures are bound to it.
+   *
+   * @throws {BodyTooLargeError}
+   */
+  bodySha256(): Promise<string>;
 }
 
 /** Decides whether a request comes from the customer it names. Knows nothing of Kong. */
@@ -32,31 +42,60 @@ export class Verifier {
     this.#replays = replays;
   }
 
-  /** The verdict; rejects only for what nobody thought of. */
+  /**
+   * The verdict; rejects only for what nobody thought of. A customer who is unknown takes the same way as one who is
+   * known, up to a signature with a key that nobody has: nothing but the verdict tells the two apart.
+   */
   async verify(credentials: Credentials, request: BoundRequest): Promise<Verdict> {
     const signedAt = parseTime(credentials.time);
     const untimely = this.#judgeTime(credentials, signedAt);
     if (untimely) return untimely;
-    let loaded: Loaded;
-    try {
-      const remembered = this.#customers.peek(credentials.certificateId);
-      loaded =
-        remembered === undefined
-          ? await this.#customers.load(credentials.certificateId)
-          : { customer: remembered ?? undefined };
-    } catch (error) {
-      return this.#lookupFailed(credentials, error);
+    // Nothing is waited for that is there: most requests are verified within one turn of the event loop.
+    const remembered = this.#customers.peek(credentials.certificateId);
+    const found =
+      remembered === undefined
+        ? await this.#load(credentials)
+        : this.#judgeCustomer(credentials, remembered, false);
+    let parts: SignedParts = credentials;
+    if (this.#config.bind.length > 0) {
+      try {
+        parts = await this.#boundParts(credentials, request);
+      } catch (error) {
+        if (error instanceof BodyTooLargeError) return BODY_TOO_LARGE;
+        throw error;
+      }
     }
-    const { customer, stale } = loaded;
-    const id = quoted(credentials.certificateId);
-    if (!customer) return refusedClient('unknown_customer', `refused certificate ${id}: no such customer`);
-    if (customer.revoked) return refusedClient('revoked', `refused certificate ${id}: revoked`);
-    const refused = await this.#judgeSignature(customer, credentials, request);
+    const refused = this.#judgeSignature('customer' in found ? found.keys : NO_KEYS, parts, credentials);
+    if ('verified' in found) return found;
     if (refused) return refused;
-    const replay = await this.#judgeReplay(customer, credentials, signedAt);
+    const { customer, stale } = found;
+    const replay = this.#replays && (await this.#judgeReplay(this.#replays, customer, credentials, signedAt));
     if (replay && 'verified' in replay) return replay;
     const notice = replay ?? (stale ? STALE : undefined);
     return notice ? { verified: true, uuid: customer.uuid, notice } : { verified: true, uuid: customer.uuid };
+  }
+
+  async #load(credentials: Credentials): Promise<Found | Refused> {
+    let loaded: Loaded;
+    try {
+      loaded = await this.#customers.load(credentials.certificateId);
+    } catch (error) {
+      return this.#lookupFailed(credentials, error);
+    }
+    return this.#judgeCustomer(credentials, loaded.customer ?? null, loaded.stale === true);
+  }
+
+  /** The customer and the keys that are valid now, or why there are none. */
+  #judgeCustomer({ certificateId }: Credentials, customer: Customer | null, stale: boolean): Found | Refused {
+    if (customer && !customer.revoked) {
+      const now = Date.now();
+      const keys = customer.keys.filter(({ notBefore, notAfter }) => notBefore <= now && now <= notAfter);
+      if (keys.length > 0) return { customer, keys, stale };
+    }
+    const id = quoted(certificateId);
+    if (!customer) return refusedClient('unknown_customer', `refused certificate ${id}: no such customer`);
+    if (customer.revoked) return refusedClient('revoked', `refused certificate ${id}: revoked`);
+    return refusedClient('no_valid_key', `refused certificate ${id}: none of its keys is valid now`);
   }
 
   #judgeTime({ certificateId }: Credentials, signedAt: number | undefined): Refused | undefined {
@@ -87,49 +126,43 @@ export class Verifier {
     throw error;
   }
 
-  async #judgeSignature(
-    customer: Customer,
-    credentials: Credentials,
-    request: BoundRequest,
-  ): Promise<Refused | undefined> {
+  #judgeSignature(
+    keys: readonly SigningKey[],
+    parts: SignedParts,
+    { certificateId, signature }: Credentials,
+  ): Refused | undefined {
     const { algorithm, bind } = this.#config;
-    const id = quoted(credentials.certificateId);
-    const now = Date.now();
-    const keys = customer.keys.filter(({ notBefore, notAfter }) => notBefore <= now && now <= notAfter);
-    if (keys.length === 0)
-      return refusedClient('no_valid_key', `refused certificate ${id}: none of its keys is valid now`);
-    const parts = bind.length === 0 ? credentials : await this.#boundParts(credentials, request);
     try {
       // Every key is tried, so that the time taken does not tell which one was right.
       let good = false;
       for (const { key } of keys) {
         const expected = expectedSignature(parts, key, algorithm, bind);
-        good = equalInConstantTime(expected, credentials.signature) || good;
+        good = equalInConstantTime(expected, signature) || good;
       }
-      return good ? undefined : refusedClient('bad_signature', `refused certificate ${id}: bad signature`);
+      if (good) return undefined;
+      return refusedClient('bad_signature', `refused certificate ${quoted(certificateId)}: bad signature`);
     } catch (error) {
-      if (error instanceof SignedTextError) {
-        return refusedClient('unsignable', `refused certificate ${id}: ${error.message}`);
-      }
-      throw error;
+      if (!(error instanceof SignedTextError)) throw error;
+      return refusedClient('unsignable', `refused certificate ${quoted(certificateId)}: ${error.message}`);
     }
   }
 
   async #boundParts(credentials: Credentials, request: BoundRequest): Promise<SignedParts> {
     const target = request.target === undefined ? {} : splitTarget(request.target);
-    const bodySha256 = this.#config.bind.includes('body') ? hash('sha256', await request.body()) : undefined;
+    const bodySha256 = this.#config.bind.includes('body') ? await request.bodySha256() : undefined;
     return { ...credentials, ...target, method: request.method, bodySha256 };
   }
 
   /** A refusal, a notice about a check that was waived, or nothing. */
   async #judgeReplay(
+    replays: ReplayStore,
     { uuid }: Customer,
     { certificateId, signature }: Credentials,
     signedAt: number | undefined,
   ): Promise<Refused | Notice | undefined> {
-    if (!this.#replays || signedAt === undefined) return undefined;
+    if (signedAt === undefined) return undefined;
     try {
-      const claimed = await this.#replays.claim(fingerprint(certificateId, signature), signedAt, uuid);
+      const claimed = await replays.claim(fingerprint(certificateId, signature), signedAt, uuid);
       if (claimed) return undefined;
       replaysRefused.inc();
       return refusedClient(
@@ -146,6 +179,17 @@ export class Verifier {
     }
   }
 }
+
+interface Found {
+  readonly customer: Customer;
+  readonly keys: readonly SigningKey[];
+  readonly stale: boolean;
+}
+
+/** In place of the keys of somebody who has none. */
+const NO_KEYS: readonly SigningKey[] = [
+  { key: randomBytes(32).toString('hex'), notBefore: -Infinity, notAfter: Infinity },
+];
 
 const STALE: Notice = {
   severity: 'err',

@@ -140,6 +140,13 @@ function unknownFunction(bridge: Bridge, path: readonly string[]): Call {
 
 const Root = buildNamespaces();
 
+/** @throws TypeError for what is not a `kong` object of this package's */
+export function bridgeOf(kong: Kong): Bridge {
+  const bridge = Namespace.bridgeOf(kong);
+  if (bridge === undefined) throw new TypeError('not the kong object that the handler was given');
+  return bridge;
+}
+
 /** Makes the `kong` object of one event over its bridge. */
 export function createKong(bridge: Bridge): Kong {
   return new Root(bridge) as unknown as Kong;

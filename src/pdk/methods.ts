@@ -117,6 +117,17 @@ export function methodNamed(wire: string): PdkMethod | undefined {
   return BY_WIRE.get(wire);
 }
 
+const GET_RAW_BODY = methodNamed('kong.request.get_raw_body') as PdkMethod;
+const GET_BODY = methodNamed('kong.request.get_body') as PdkMethod;
+
+/** `kong.request.get_raw_body`, answered with where the body lies where that is a file; not on the `kong` object. */
+export const RAW_BODY_SOURCE: PdkMethod = { ...GET_RAW_BODY, index: PDK_METHODS.length };
+
+/** Whether Kong receives the client's body before it answers: how long that takes is the client's doing. */
+export function receivesBody(method: PdkMethod): boolean {
+  return method === GET_RAW_BODY || method === RAW_BODY_SOURCE || method === GET_BODY;
+}
+
 /** A function that the table does not know, for protocols that carry any name. Its result is waited for. */
 export function unknownMethod(path: readonly string[]): PdkMethod {
   const wire = wireName(path);

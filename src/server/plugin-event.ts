@@ -3,7 +3,7 @@ import type { Bridge } from '../pdk/bridge.js';
 import type { Composed } from '../pdk/composed.js';
 import { HANDLER_EXIT, PdkError } from '../pdk/errors.js';
 import { createKong } from '../pdk/kong.js';
-import { methodNamed, type PdkMethod, PHASE_LETTERS } from '../pdk/methods.js';
+import { methodNamed, type PdkMethod, PHASE_LETTERS, receivesBody } from '../pdk/methods.js';
 import { STOCK_RESULTS } from '../pdk/stock-results.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
 import { describeError, placeOf } from './errors.js';
@@ -50,6 +50,7 @@ export abstract class PluginEvent implements Bridge {
   /** As {@link PdkMethod.phases} names the phase. */
   private readonly phaseLetter: string;
   private over: Over | undefined;
+  private receiving = 0;
   private handlerReturned = false;
   private closed = false;
 
@@ -88,7 +89,8 @@ export abstract class PluginEvent implements Bridge {
     const prepared = prepareArguments(method, args);
     if (method.kind === 'exit') this.leave(method, prepared);
     const composed = this.composed(method);
-    if (composed === undefined) return this.send(method, prepared);
+    if (composed === undefined)
+      return receivesBody(method) ? this.receive(method, prepared) : this.send(method, prepared);
     const bridge =
       this.instance.plugin.compat === undefined ? this : this.bridgeTo((m, a) => this.perform(m, a));
     return composed(createKong(bridge), prepared, bridge);
@@ -113,6 +115,11 @@ export abstract class PluginEvent implements Bridge {
     }
     this.handlerReturned = true;
     this.finishIfIdle();
+  }
+
+  /** Whether Kong is receiving the client's body: that time is not the plugin's. */
+  get waitsForClient(): boolean {
+    return this.receiving > 0;
   }
 
   /** The event has lasted too long: the client gets its answer, and the handler is told at its next call. */
@@ -163,6 +170,15 @@ export abstract class PluginEvent implements Bridge {
 
   protected get name(): string {
     return `${this.instance.plugin.name} #${this.instance.id}: ${this.phase}`;
+  }
+
+  private async receive(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    this.receiving += 1;
+    try {
+      return await this.send(method, args);
+    } finally {
+      this.receiving -= 1;
+    }
   }
 
   private leave(method: PdkMethod, args: readonly unknown[]): never {

@@ -250,7 +250,8 @@ export class PluginServer implements Commands, EventHost {
     if (stoodStill > 0) for (const event of this.running) event.startedAt += stoodStill;
     this.fairAccept?.forget(this.sockets.size);
     for (const event of this.running) {
-      if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);
+      if (event.waitsForClient) event.startedAt += this.now - before;
+      else if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);
     }
     this.msgpackEvents.expire(this.now - this.deadlineMs - STEP_GRACE_MS);
     if (this.now - this.expiredAt >= expiryIntervalMs(this.ttlMs)) {

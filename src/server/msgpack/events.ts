@@ -44,8 +44,7 @@ export class MsgpackEvents {
    */
   expire(time: number): void {
     for (const event of this.events.values()) {
-      if (event.startedAt >= time) return;
-      event.lose();
+      if (event.startedAt < time) event.lose();
     }
   }
 

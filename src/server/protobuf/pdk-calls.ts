@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { PdkError } from '../../pdk/errors.js';
 import { loggable } from '../../pdk/loggable.js';
-import { PDK_METHODS, type PdkMethod } from '../../pdk/methods.js';
+import { PDK_METHODS, type PdkMethod, RAW_BODY_SOURCE } from '../../pdk/methods.js';
+import { BodyFile } from '../../pdk/raw-body.js';
 import { encodeFrame } from '../../protocol/protobuf/frames.js';
 import { readText, writeInt, writePair } from '../../protocol/protobuf/frequent.js';
 import { decodeMessage, writeMessage } from '../../protocol/protobuf/messages.js';
@@ -94,12 +95,15 @@ const READ: { readonly [result in MessageName]?: ReadResult } = {
   Route: () => (payload) => entity('Route', payload),
   Service: () => (payload) => entity('Service', payload),
   MemoryStats: () => (payload) => decodeMessage('MemoryStats', payload),
-  RawBodyResult: (method) => (payload) => rawBody(method, payload),
+  RawBodyResult: (method) => (payload) =>
+    method === RAW_BODY_SOURCE ? bodySource(method, payload) : rawBody(method, payload),
   UriCapturesResult: () => uriCaptures,
 };
 
+const CALLABLE = [...PDK_METHODS, RAW_BODY_SOURCE];
+
 /** By {@link PdkMethod.index}; nothing for the functions that ProtoBuf:1 does not carry. */
-export const PROTOBUF_CALLS: readonly (ProtobufCall | undefined)[] = PDK_METHODS.map((method) => {
+export const PROTOBUF_CALLS: readonly (ProtobufCall | undefined)[] = CALLABLE.map((method) => {
   const messages = PROTOBUF_METHODS.get(method.wire);
   if (messages === undefined) return undefined;
   const write = WRITE[messages.args];
@@ -133,22 +137,22 @@ function isEmptyList(value: unknown): boolean {
 }
 
 /** A body above nginx's buffer lies in a file that Kong names; this process runs beside Kong and can read it. */
-function rawBody(method: PdkMethod, payload: Buffer): Buffer | Promise<Buffer> {
+function bodySource(method: PdkMethod, payload: Buffer): Buffer | BodyFile {
   const result = decodeMessage('RawBodyResult', payload) as {
     content?: Buffer;
     body_filepath?: string;
     error?: string;
   };
   if (result.error !== undefined) throw new PdkError('PDK_FAILED', method.wire, result.error);
-  if (result.body_filepath === undefined || result.body_filepath === '')
-    return result.content ?? Buffer.alloc(0);
-  return readFile(result.body_filepath).catch((cause: NodeJS.ErrnoException) => {
-    throw new PdkError(
-      'PDK_FAILED',
-      method.wire,
-      `the body is in ${result.body_filepath}, which cannot be read: ${cause.code}`,
-      { cause },
-    );
+  return result.body_filepath ? new BodyFile(result.body_filepath) : (result.content ?? Buffer.alloc(0));
+}
+
+function rawBody(method: PdkMethod, payload: Buffer): Buffer | Promise<Buffer> {
+  const source = bodySource(method, payload);
+  if (!(source instanceof BodyFile)) return source;
+  return readFile(source.path).catch((cause: NodeJS.ErrnoException) => {
+    const reason = `the body is in ${source.path}, which cannot be read: ${cause.code}`;
+    throw new PdkError('PDK_FAILED', method.wire, reason, { cause });
   });
 }
 

@@ -28,6 +28,7 @@ export interface Answer {
 }
 
 export interface GatewayRig {
+  readonly port: number;
   /** Headers may repeat a name; `host` is added. */
   send(
     path: string,
@@ -106,6 +107,7 @@ export async function startGateway(
   const { port } = await gateway.listen();
   const agent = new http.Agent({ keepAlive: false });
   return {
+    port,
     log,
     send: (path, headers, options = {}) => send(port, agent, path, headers, options),
     close: async () => {
@@ -120,12 +122,14 @@ export async function startGateway(
 /** The plugin server in this process, on a socket of its own; the environment it reads is `process.env`. */
 export async function startServer(
   lines: string[] = [],
+  options: { eventDeadlineMs?: number } = {},
 ): Promise<{ socketPath: string; close(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'verification-'));
   const socketPath = join(folder, 'plugins.sock');
   const server = new PluginServer({
     plugins: [pluginDefinition()],
     log: createLog('notice', (line) => lines.push(line)),
+    ...options,
   });
   await server.listen(socketPath);
   return {
