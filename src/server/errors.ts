@@ -36,6 +36,22 @@ export function describeError(error: unknown): string {
   return text;
 }
 
+/**
+ * The stack of what was thrown, its first line with all that is known, and the stacks of its causes behind it; undefined
+ * where there is none.
+ */
+export function stackWithCauses(error: unknown): string | undefined {
+  if (!(error instanceof Error) || typeof error.stack !== 'string' || error.stack === '') return undefined;
+  const described = describeError(error);
+  let text = error.message === '' ? error.stack : error.stack.replace(error.message, () => described);
+  let cause = causeOf(error);
+  for (let depth = 0; depth < MOST_CAUSES && cause !== undefined; depth++) {
+    text += `\nCaused by: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`;
+    cause = causeOf(cause);
+  }
+  return text;
+}
+
 /** ` (at /plugins/secret.js:3:11)`: where a plugin's code threw, or called what threw. Empty where nothing is known. */
 export function placeOf(error: unknown): string {
   if (!(error instanceof Error) || typeof error.stack !== 'string') return '';

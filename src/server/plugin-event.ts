@@ -6,7 +6,7 @@ import { createKong } from '../pdk/kong.js';
 import { methodNamed, type PdkMethod, PHASE_LETTERS, receivesBody } from '../pdk/methods.js';
 import { STOCK_RESULTS } from '../pdk/stock-results.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
-import { describeError, placeOf } from './errors.js';
+import { describeError, placeOf, stackWithCauses } from './errors.js';
 import type { Instance } from './instances/instances.js';
 import type { Log } from './log.js';
 
@@ -229,10 +229,8 @@ export abstract class PluginEvent implements Bridge {
     }
     const described = describeError(error);
     const what = `${this.name} threw: ${described}${placeOf(error)}`;
-    const { stack, message } = error instanceof Error ? error : {};
-    // The stack begins with the message alone; what is known beyond it comes first.
-    const full = stack === undefined || stack === '' ? what : `${this.name} threw: ${stack}`;
-    this.host.log.error(described === message ? full : `${full} (${described})`);
+    const stack = stackWithCauses(error);
+    this.host.log.error(stack === undefined ? what : `${this.name} threw: ${stack}`);
     this.answerFailure('error', what);
   }
 

@@ -54,6 +54,8 @@ test('an error is told once, with its stack over several lines, own frames first
   assert.match(lines[1] ?? '', /^ {2}probe threw in access: Error: no luck/);
   assert.match(lines[2] ?? '', /^ {6}at .*test\/dev\/output\.test\.ts:\d+:\d+/);
   assert.equal(lines.filter((line) => line.includes('no luck')).length, 1);
+  const cause = lines.findIndex((line) => /^ {4}Caused by: TypeError: the reason$/.test(line));
+  assert.match(lines[cause + 1] ?? '', /^ {6}at .*test\/dev\/output\.test\.ts:\d+:\d+/);
 });
 
 test('-v adds the calls, credentials masked', async () => {

@@ -28,7 +28,7 @@ class Probe {
       kong.service.request.clearHeader('x-do');
       await kong.service.request.setRawBody(Buffer.from('instead'));
     }
-    if (what === 'refused') await kong.response.getStatus();
+    if (what === 'refused') await kong.service.request.setMethod('NONSENSE');
   }
 
   async log(kong: Kong): Promise<void> {
@@ -195,7 +195,7 @@ test('a handler that hangs ends at its deadline', async () => {
 test('a call that Kong refuses has its reason', async () => {
   const record = await exchange('refused');
   assert.deepEqual(outcomes(record), ['probe access failed', 'probe log passed']);
-  assert.match(record.runs[0]?.calls.at(-1)?.error ?? '', /cannot be called in access phase/);
+  assert.match(record.runs[0]?.calls.at(-1)?.error ?? '', /invalid method: NONSENSE/);
 });
 
 test('a body beyond the limit is kept in part, and its length is known', async () => {
