@@ -46,6 +46,14 @@ export interface Identity {
   credential: LuaTable | undefined;
 }
 
+/** Functions that a response passes on its way out. @throws {ResponseFilterError} */
+export interface ResponseFilters {
+  /** Before its head is written. */
+  readonly head: () => void;
+  /** With its whole body; absent when nobody wants that. */
+  readonly body: ((body: Buffer) => Buffer) | undefined;
+}
+
 /** Times in milliseconds since 1970; undefined until they happen. */
 export interface Timing {
   readonly started: number;
@@ -111,6 +119,9 @@ export class Exchange {
   upstreamBody: Buffer | undefined;
   /** What the upstream answered, whatever plugins make of it. */
   upstreamHeaders = new HeaderList();
+  /** What a plugin put in place of the service's. Milliseconds. */
+  retries: number | undefined;
+  timeouts: { connect: number; read: number } | undefined;
   /** A plugin asked for the whole response of the upstream. */
   buffering = false;
   /** The client's end, when it asked for a WebSocket. */
@@ -118,6 +129,11 @@ export class Exchange {
   /** The upstream's end, once it has agreed. */
   upstreamTunnel: TunnelEnd | undefined;
   responseBytes = 0;
+
+  /** What Lua's `body_filter` sees and replaces, one char per byte. */
+  filteredBody: string | undefined;
+  /** What Lua's functions do to the response on its way out. */
+  filters: ResponseFilters | undefined;
 
   /** Who watches this request; usually nobody. */
   observer: ExchangeObserver | undefined;

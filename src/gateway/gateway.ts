@@ -40,7 +40,7 @@ export interface Gateway {
   listen(): Promise<{ port: number }>;
   /** Stops at once: open connections end, events that run are abandoned. The caller is not closed. */
   close(): Promise<void>;
-  /** Requests from now on see this config; those under way keep theirs. @throws {LuaChunkError} */
+  /** Requests from now on see this config; those under way keep theirs. */
   reload(config: GatewayConfig): Promise<void>;
 }
 
@@ -59,7 +59,6 @@ export interface Generation {
  *
  * Plain HTTP only, so `certificate` and `preread` never run.
  *
- * @throws {LuaChunkError} a function of the config does not compile
  * @throws {LuaVmMissingError} the config has functions and wasmoon is not installed
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {

@@ -20,7 +20,14 @@ import {
   switchProtocols,
 } from './respond.js';
 import { escapePath, upstreamPath } from './router/path.js';
-import { type PluginCallers, runAccess, runLogPhase, runPhase } from './run-phase.js';
+import {
+  type PluginCallers,
+  ResponseFilterError,
+  responseFilters,
+  runAccess,
+  runLogPhase,
+  runPhase,
+} from './run-phase.js';
 
 /**
  * One request from its head to its log phase: rewrite, routing, access, upstream, response, log.
@@ -40,6 +47,10 @@ export async function handleExchange(
   const { node: plainNode, plan } = generation;
   const node = observer === undefined ? plainNode : observedNode(plainNode, observer);
   let plugins: readonly PlannedPlugin[] = plan.global();
+  const filter = () => {
+    exchange.filters = responseFilters(plugins, exchange, node, callers.lua);
+  };
+  filter();
   try {
     const refusal = refusalOf(exchange);
     if (refusal !== undefined) {
@@ -51,15 +62,26 @@ export async function handleExchange(
       if (choices !== undefined) {
         const { match, service } = exchange;
         plugins = match === undefined ? plugins : plan.forRequest(match.route, service);
+        filter();
         const ran = await runAccess(choices, exchange, node, callers);
         plugins = ran.plugins;
+        filter();
         if (ran.goesOn)
           await proxy(exchange, response, plugins, generation, node, upstreams, callers, gone.signal);
         else sendExit(exchange, response);
       }
     }
   } catch (error) {
-    answerFailure(exchange, response, error, node);
+    try {
+      answerFailure(exchange, response, error, node);
+    } catch (failure) {
+      // The page for a failure passes the filters, too.
+      node.log(
+        'error',
+        `failed to run a filter: ${(failure as Error).message}, request_id: "${exchange.id}"`,
+      );
+      response.destroy();
+    }
   }
   // A response that broke off is at its end, too.
   await finished(response).catch(() => undefined);
@@ -225,6 +247,11 @@ function answerFailure(
   node: GatewayNode,
 ): void {
   if (error instanceof UpstreamError && error.status === 499) {
+    response.destroy();
+    return;
+  }
+  if (error instanceof ResponseFilterError) {
+    node.log('error', `failed to run a filter: ${error.message}, request_id: "${exchange.id}"`);
     response.destroy();
     return;
   }

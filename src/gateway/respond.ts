@@ -61,8 +61,9 @@ function sendBuffered(
   response: ServerResponse,
   status: number,
   phrase: string,
-  body: Buffer,
+  original: Buffer,
 ): void {
+  const body = exchange.filters?.body?.(original) ?? original;
   const declared = exchange.responseHeaders.get('content-length');
   // A length that the plugin made up leaves the connection out of step, so it cannot be used again.
   const keepAlive = exchange.keepAlive && (declared === undefined || declared === String(body.length));
@@ -110,6 +111,12 @@ export async function streamUpstream(
   upstream: IncomingMessage,
 ): Promise<void> {
   const status = exchange.responseStatus ?? 200;
+  if (exchange.filters?.body !== undefined) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of upstream as AsyncIterable<Buffer>) chunks.push(chunk);
+    sendBuffered(exchange, response, status, upstream.statusMessage ?? '', Buffer.concat(chunks));
+    return;
+  }
   begin(exchange, response, {
     status,
     phrase: upstream.statusMessage ?? '',
@@ -165,6 +172,7 @@ interface Head {
 
 /** Writes the head: Kong's own headers behind the response's, in the order Kong adds them. */
 function begin(exchange: Exchange, response: ServerResponse, head: Head): void {
+  exchange.filters?.head();
   const { responseHeaders: headers, timing } = exchange;
   const now = Date.now();
   timing.finished = now;

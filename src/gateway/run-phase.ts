@@ -1,7 +1,9 @@
+import { PluginServerError } from '../errors.js';
 import type { Phase } from '../plugin/definition.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange, ResponseFilters } from './exchange.js';
 import { type GatewayNode, HostContext } from './host/context.js';
 import { EventHost } from './host/pdk-host.js';
+import type { LuaFunctions } from './lua/lua-functions.js';
 import { ObservedHost } from './observer.js';
 import { choose, type PlannedPlugin, type PluginChoice } from './plan.js';
 import { type PluginCaller, PluginEventError } from './plugin-port.js';
@@ -9,8 +11,17 @@ import { type PluginCaller, PluginEventError } from './plugin-port.js';
 /** Both places where plugins run. */
 export interface PluginCallers {
   readonly server: PluginCaller;
-  readonly lua: PluginCaller;
+  readonly lua: LuaFunctions;
 }
+
+/** A function for `header_filter` or `body_filter` failed: nginx closes the connection without a response. */
+export class ResponseFilterError extends PluginServerError {
+  constructor(message: string, options: ErrorOptions) {
+    super('RESPONSE_FILTER_FAILED', message, options);
+  }
+}
+
+type FilterPhase = 'header_filter' | 'body_filter';
 
 /**
  * Runs one phase of the plugins that have it, one after the other.
@@ -67,6 +78,41 @@ export async function runAccess(
   } finally {
     exchange.observer?.phaseEnded('access');
   }
+}
+
+/** The functions of Lua plugins that see the response on its way out; undefined without any. */
+export function responseFilters(
+  plugins: readonly PlannedPlugin[],
+  exchange: Exchange,
+  node: GatewayNode,
+  lua: LuaFunctions,
+): ResponseFilters | undefined {
+  const having = (phase: FilterPhase) =>
+    plugins.filter((plugin) => plugin.kind.runsIn === 'lua' && lua.has(plugin, phase));
+  const [heads, bodies] = [having('header_filter'), having('body_filter')];
+  if (heads.length + bodies.length === 0) return undefined;
+  const run = (phase: FilterPhase, plugin: PlannedPlugin) => {
+    try {
+      lua.runNow(plugin, phase, new EventHost(new HostContext(exchange, phase, plugin.name, node)));
+    } catch (error) {
+      throw new ResponseFilterError((error as Error).message, { cause: error });
+    }
+  };
+  return {
+    head: () => {
+      for (const plugin of heads) run('header_filter', plugin);
+      // Whatever it is going to be: the length is not known before.
+      if (bodies.length > 0) exchange.responseHeaders.remove('content-length');
+    },
+    body:
+      bodies.length === 0
+        ? undefined
+        : (body) => {
+            exchange.filteredBody = body.toString('latin1');
+            for (const plugin of bodies) run('body_filter', plugin);
+            return Buffer.from(exchange.filteredBody, 'latin1');
+          },
+  };
 }
 
 /** Runs the log phase. The client has its answer: a plugin that fails is logged, the others still run. */

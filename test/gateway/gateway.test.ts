@@ -34,7 +34,7 @@ services:
       - { name: reading, paths: [/reading], plugins: [{ name: reading }] }
       - name: require
         paths: [/require]
-        plugins: [{ name: post-function, config: { access: ['require "cjson"'] } }]
+        plugins: [{ name: post-function, config: { access: ['require "ltn12"'] } }]
       - name: unknown
         paths: [/unknown]
         plugins: [{ name: post-function, config: { access: ['kong.cache.get("x")'] } }]
@@ -259,7 +259,7 @@ describe('the gateway over HTTP', () => {
     running.log.length = 0;
     assert.match(await status('/require'), /500/);
     assert.ok(
-      running.log.some((line) => line.includes('require "cjson" is not emulated by the local gateway')),
+      running.log.some((line) => line.includes('require "ltn12" is not emulated by the local gateway')),
     );
     assert.match(await status('/unknown'), /500/);
     assert.ok(running.log.some((line) => line.includes('kong.cache is not emulated by the local gateway')));
@@ -268,17 +268,6 @@ describe('the gateway over HTTP', () => {
   it('ends a function with exit even if it catches errors', async () => {
     const response = await send('/caught');
     assert.equal(response.statusLine, 'HTTP/1.1 401 Unauthorized');
-  });
-
-  it('refuses a config whose function does not compile', async () => {
-    const broken = `
-_format_version: "3.0"
-plugins: [{ name: pre-function, config: { access: ["x = = 1"] } }]
-`;
-    await assert.rejects(startGateway(broken), {
-      code: 'BAD_LUA_CHUNK',
-      message: /pre-function\.access\[0\]:1/,
-    });
   });
 
   it('sees a new config after a reload', async () => {

@@ -1,23 +1,32 @@
 import type { Phase, PluginDefinition } from '../../plugin/definition.js';
 import { validateConfig } from '../../plugin/schema.js';
 import { type ConfigProblem, findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
-import { FUNCTION_PLUGINS, validateFunctionConfig } from './function-plugins.js';
+import { FUNCTION_PHASES, FUNCTION_PLUGINS, validateFunctionConfig } from './function-plugins.js';
 
 /** A fault in a plugin's `config`. */
 export type ConfigFault = ConfigProblem;
+
+/** What a plugin says of its `config`. */
+export interface ValidatedPluginConfig {
+  /** With defaults filled in. */
+  readonly config: Record<string, unknown>;
+  readonly faults: readonly ConfigFault[];
+  /** What Kong takes and the local gateway does not emulate. */
+  readonly notes?: readonly ConfigFault[];
+}
 
 /** What the gateway has to know of a plugin to configure and to order it. */
 export interface PluginKind {
   readonly name: string;
   /** Kong runs higher numbers first. */
   readonly priority: number;
-  readonly phases: readonly Phase[];
+  readonly phases: readonly (Phase | (typeof FUNCTION_PHASES)[number])[];
   /** `lua`: runs in the gateway's own Lua VM; `server`: in the plugin server. */
   readonly runsIn: 'server' | 'lua';
   /** It cannot be configured for a consumer. */
   readonly noConsumer: boolean;
   /** Fills in defaults and names faults. */
-  validate(config: unknown): { config: Record<string, unknown>; faults: readonly ConfigFault[] };
+  validate(config: unknown): ValidatedPluginConfig;
 }
 
 /** The plugins a declarative config may name. */
@@ -43,7 +52,7 @@ export function pluginCatalog(
     catalog.set(name, {
       name,
       priority,
-      phases: ['rewrite', 'access', 'log'],
+      phases: FUNCTION_PHASES,
       runsIn: 'lua',
       noConsumer: true,
       validate: validateFunctionConfig,

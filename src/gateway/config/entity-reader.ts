@@ -64,7 +64,18 @@ export class EntityReader {
     this.#report(entity.what, entity.path, at, message, inside);
   }
 
+  /** Adds a note about an entity, placed as a fault is. */
+  note(entity: ReadEntity, at: SourcePath, message: string, inside?: TextPosition): void {
+    const { offset, text } = this.#place(entity.what, entity.path, at, message, inside);
+    this.source.problems.noteAt(offset, text);
+  }
+
   #report(what: string, path: SourcePath, at: SourcePath, message: string, inside?: TextPosition): void {
+    const { offset, text } = this.#place(what, path, at, message, inside);
+    this.source.problems.addAt(offset, text);
+  }
+
+  #place(what: string, path: SourcePath, at: SourcePath, message: string, inside?: TextPosition) {
     const shown = at
       .filter((part) => part !== '@entity')
       .reduce<string>((text, part) => {
@@ -77,7 +88,7 @@ export class EntityReader {
     // Where YAML joins lines, the place in the text is all there is to say.
     const where =
       inside && exact === undefined ? ` (line ${inside.line}, column ${inside.column} of the text)` : '';
-    this.source.problems.addAt(offset, `${what}: ${shown === '' ? '' : `${shown}: `}${message}${where}`);
+    return { offset, text: `${what}: ${shown === '' ? '' : `${shown}: `}${message}${where}` };
   }
 
   #readEntity(kind: string, given: Dict, path: SourcePath, parent: ReadEntity['parent']): void {

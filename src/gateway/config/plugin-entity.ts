@@ -27,9 +27,16 @@ export function checkPlugin(
   }
   if (kind !== undefined) {
     if (entity.faulty && typeof value.config !== 'object') return;
-    const { config, faults } = kind.validate(isEmptyTable(given.config) ? {} : given.config);
-    for (const { path, message, position } of faults) {
-      reader.fault(entity, ['config', ...path], message, position);
+    // Without a config Kong validates an empty one, and null it has refused already.
+    const written = given.config === undefined || isEmptyTable(given.config) ? {} : given.config;
+    if (written === null) return;
+    const { config, faults, notes = [] } = kind.validate(written);
+    for (const fault of faults) {
+      reader.fault(entity, ['config', ...fault.path], fault.message, fault.position);
+    }
+    for (const { path, message, position } of notes) {
+      const at = ['config', ...path];
+      reader.note(entity, at, message, position);
     }
     value.config = config;
     return;

@@ -54,6 +54,11 @@ export function headerName(value: LuaValue): string {
   return value;
 }
 
+/** Whether node can send a header of this name; nginx sends any. */
+export function isToken(name: string): boolean {
+  return name === '' || /^[\w!#$%&'*+\-.^`|~]+$/.test(name);
+}
+
 /**
  * A header's values as nginx sends them: no white space around, control characters percent-encoded. A table
  * without list entries is no value at all.

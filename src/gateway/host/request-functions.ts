@@ -1,4 +1,5 @@
 import { forwardedPrefix } from '../http/upstream-request.js';
+import type { StoredBody } from '../http/request-body.js';
 import type { LuaValue } from '../plugin-port.js';
 import { limitArgument, stringArgument } from './arguments.js';
 import { parseBody } from './body.js';
@@ -33,24 +34,32 @@ function lookUp(context: HostContext, name: string): string | undefined {
   return joined.includes(', ') ? (headers.get(name) ?? headers.get(name.replaceAll('_', '-'))) : joined;
 }
 
-async function rawBody(context: HostContext): Promise<LuaValue> {
-  const stored = await context.live.body.read();
+/** At once when the body has been read already: Lua's functions cannot wait. */
+function withBody<T extends LuaValue>(context: HostContext, use: (stored: StoredBody) => T): T | Promise<T> {
+  const { body } = context.live;
+  return body.stored === undefined ? body.read().then(use) : use(body.stored);
+}
+
+const rawBody = (context: HostContext) => withBody(context, shownBody);
+
+function shownBody(stored: StoredBody): LuaValue {
   return 'file' in stored ? { body_filepath: stored.file } : { content: stored.content.toString('latin1') };
 }
 
-async function decodedBody(
+function decodedBody(
   context: HostContext,
   [mimetype, maxArgs]: readonly LuaValue[],
-): Promise<LuaValue> {
+): LuaValue | Promise<LuaValue> {
   const type = mimetype === undefined ? context.exchange.headers.get('content-type') : mimetype;
   if (type === undefined) {
     return undefined;
   }
   const limit = limitArgument(maxArgs, 'max_args');
-  const stored = await context.live.body.read();
-  return 'file' in stored
-    ? undefined
-    : parseBody(stored.content.toString('latin1'), stringArgument(type, 'mimetype'), limit);
+  return withBody(context, (stored) =>
+    'file' in stored
+      ? undefined
+      : parseBody(stored.content.toString('latin1'), stringArgument(type, 'mimetype'), limit),
+  );
 }
 
 const get = (read: (context: HostContext) => LuaValue) => ({ phases: ANY_HTTP, run: read });

@@ -1,3 +1,4 @@
+import type { Exchange } from '../exchange.js';
 import { errorBody } from '../http/error-body.js';
 import { statusText } from '../http/status-text.js';
 import { LuaError, type LuaValue, ResponseExit } from '../plugin-port.js';
@@ -6,10 +7,11 @@ import {
   headerTable,
   headerValues,
   isTable,
+  isToken,
   limitArgument,
   stringArgument,
 } from './arguments.js';
-import { encodeJson } from './body.js';
+import { encodeJson, parseBody } from './body.js';
 import type { HostContext, HostFunctions, KongPhase } from './context.js';
 
 const READ: readonly KongPhase[] = ['response', 'header_filter', 'body_filter', 'log', 'error', 'admin_api'];
@@ -46,7 +48,7 @@ function applyHeaders(context: HostContext, headers: LuaValue): void {
     if (spelled(name).toLowerCase() === 'transfer-encoding') {
       context.node.log('warn', '[kong] manually setting Transfer-Encoding. Ignored.');
     } else {
-      context.live.responseHeaders.set(spelled(name), values);
+      setHeader(context, name, values);
     }
   }
 }
@@ -90,6 +92,33 @@ function error(context: HostContext, [code, text, headers]: readonly LuaValue[])
   return end(context, status, body, headers);
 }
 
+function bufferedBody({ buffering, upstreamBody }: Exchange): string {
+  if (upstreamBody === undefined && !buffering) {
+    throw new LuaError(
+      'service body is only available with buffered proxying (see: kong.service.request.enable_buffering function)',
+    );
+  }
+  return upstreamBody?.toString('latin1') ?? '';
+}
+
+/** Sets a response header, or leaves it out where node could not send it. */
+function setHeader(context: HostContext, name: string, values: string | string[], append = false): void {
+  const header = spelled(name);
+  if (!isToken(header)) {
+    context.node.log(
+      'warn',
+      `[kong] header name "${header}": Kong would send it, the local gateway leaves it out`,
+    );
+    return;
+  }
+  const { responseHeaders } = context.live;
+  if (header.toLowerCase() === 'content-length' && [values].flat().some((value) => !/^\d+$/.test(value))) {
+    throw new LuaError(`failed to set header ${header} (error: -1)`);
+  }
+  if (!append) responseHeaders.set(header, values);
+  else for (const one of [values].flat()) responseHeaders.append(header, one);
+}
+
 /** `kong.response` and `kong.service.response`. */
 export const responseFunctions: HostFunctions = {
   'kong.response.get_status': { phases: READ, run: ({ exchange }) => exchange.responseStatus },
@@ -111,19 +140,17 @@ export const responseFunctions: HostFunctions = {
   },
   'kong.response.set_header': {
     phases: WRITE,
-    run: ({ live }, [name, value]) => {
+    run: (context, [name, value]) => {
       const header = headerName(name);
-      live.responseHeaders.set(spelled(header), headerValues(header, value));
+      setHeader(context, header, headerValues(header, value));
       return undefined;
     },
   },
   'kong.response.add_header': {
     phases: WRITE,
-    run: ({ live }, [name, value]) => {
+    run: (context, [name, value]) => {
       const header = headerName(name);
-      for (const one of [headerValues(header, value)].flat()) {
-        live.responseHeaders.append(spelled(header), one);
-      }
+      setHeader(context, header, headerValues(header, value), true);
       return undefined;
     },
   },
@@ -146,8 +173,15 @@ export const responseFunctions: HostFunctions = {
   },
   'kong.response.exit': { phases: WRITE, run: exit },
   'kong.response.error': { phases: WRITE, run: error },
-  // Allowed in a phase only that no plugin of this gateway has.
-  'kong.response.get_raw_body': { phases: ['body_filter'], run: () => undefined },
+  // In the phase that only Lua's functions have, where the body comes in one piece.
+  'kong.response.get_raw_body': { phases: ['body_filter'], run: ({ live }) => live.filteredBody },
+  'kong.response.set_raw_body': {
+    phases: ['body_filter'],
+    run: ({ live }, [body]) => {
+      live.filteredBody = stringArgument(body, 'body');
+      return undefined;
+    },
+  },
   'kong.service.response.get_status': { phases: SERVICE, run: ({ live }) => live.upstreamStatus },
   'kong.service.response.get_header': {
     phases: SERVICE,
@@ -163,6 +197,15 @@ export const responseFunctions: HostFunctions = {
   },
   'kong.service.response.get_raw_body': {
     phases: SERVICE,
-    run: ({ live }) => live.upstreamBody?.toString('latin1') ?? '',
+    run: ({ live }) => bufferedBody(live),
+  },
+  'kong.service.response.get_body': {
+    phases: SERVICE,
+    run: ({ live }, [mimetype, maxArgs]) => {
+      const type = mimetype ?? live.upstreamHeaders.get('content-type');
+      const limit = limitArgument(maxArgs, 'max_args');
+      const body = bufferedBody(live);
+      return type === undefined ? undefined : parseBody(body, stringArgument(type, 'mimetype'), limit);
+    },
   },
 };

@@ -1,7 +1,7 @@
 import type { Exchange, UpstreamTarget } from '../exchange.js';
 import { LuaError, type LuaValue } from '../plugin-port.js';
 import { escapePath } from '../router/path.js';
-import { headerName, headerTable, headerValues, isTable, stringArgument } from './arguments.js';
+import { headerName, headerTable, headerValues, isTable, isToken, stringArgument } from './arguments.js';
 import { formatBody } from './body.js';
 import type { HostContext, HostFunctions, KongPhase } from './context.js';
 import { encodeQuery } from './query.js';
@@ -31,17 +31,13 @@ function setHeader(
     upstream.ownHost = true;
     return;
   }
-  exchange.headers.set(name, values);
+  // nginx would send such a name, and no upstream would take it.
+  if (isToken(name)) exchange.headers.set(name, values);
 }
 
 function setTarget(context: HostContext, [host, port]: readonly LuaValue[]): LuaValue {
   const name = stringArgument(host, 'host');
-  if (typeof port !== 'number' || !Number.isInteger(port)) {
-    throw new LuaError('port must be an integer');
-  }
-  if (port < 0 || port > 65_535) {
-    throw new LuaError(`port must be an integer between 0 and 65535: given ${port}`);
-  }
+  integerArgument(port, 'port', 0, 65_535);
   if (context.phase === 'rewrite') {
     throw new LuaError("attempt to index field 'balancer_data' (a nil value)");
   }
@@ -71,6 +67,14 @@ const set = (run: (context: HostContext, args: readonly LuaValue[]) => void) => 
   },
 });
 
+function integerArgument(value: LuaValue, name: string, low: number, high: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw new LuaError(`${name} must be an integer`);
+  if (value < low || value > high) {
+    throw new LuaError(`${name} must be an integer between ${low} and ${high}: given ${value}`);
+  }
+  return value;
+}
+
 /** `kong.service` and `kong.service.request`. */
 export const serviceFunctions: HostFunctions = {
   'kong.service.set_target': { phases: TARGET, run: setTarget },
@@ -83,6 +87,26 @@ export const serviceFunctions: HostFunctions = {
       return true;
     },
   },
+  'kong.service.set_retries': {
+    phases: ['access'],
+    run: ({ live }, [retries]) => {
+      live.retries = integerArgument(retries, 'retries', 0, 32_767);
+      return undefined;
+    },
+  },
+  'kong.service.set_timeouts': {
+    phases: ['access'],
+    run: ({ live }, [connect, write, read]) => {
+      const milliseconds = (value: LuaValue, name: string) => integerArgument(value, name, 1, 2 ** 31 - 2);
+      live.timeouts = { connect: milliseconds(connect, 'connect_timeout'), read: 0 };
+      milliseconds(write, 'write_timeout');
+      live.timeouts.read = milliseconds(read, 'read_timeout');
+      return undefined;
+    },
+  },
+  'kong.service.request.enable_buffering': set(({ live }) => {
+    live.buffering = true;
+  }),
   'kong.service.request.set_scheme': set((context, [scheme]) => {
     const text = stringArgument(scheme, 'scheme');
     if (text !== 'http' && text !== 'https') {

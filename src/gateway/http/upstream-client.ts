@@ -60,7 +60,7 @@ export class UpstreamClient {
     gone: AbortSignal,
     log: GatewayLog,
   ): Promise<IncomingMessage> {
-    const attempts = (exchange.service?.retries ?? 0) + 1;
+    const attempts = (exchange.retries ?? exchange.service?.retries ?? 0) + 1;
     for (let attempt = 1; ; attempt++) {
       const target = pick();
       if (target === undefined) throw new UpstreamError(503, 'failure to get a peer from the ring-balancer');
@@ -108,9 +108,12 @@ export class UpstreamClient {
         ...(secure ? { servername: target.hostHeader.replace(/:\d+$/, '') } : {}),
       });
       let connected = false;
-      const connectTimer = setTimeout(() => {
-        request.destroy(new UpstreamError(504, 'upstream timed out'));
-      }, service?.connectTimeout ?? 60_000);
+      const connectTimer = setTimeout(
+        () => {
+          request.destroy(new UpstreamError(504, 'upstream timed out'));
+        },
+        exchange.timeouts?.connect ?? service?.connectTimeout ?? 60_000,
+      );
       const onConnected = () => {
         connected = true;
         clearTimeout(connectTimer);
@@ -120,7 +123,7 @@ export class UpstreamClient {
           target: target.path + query,
           headers,
         });
-        request.setTimeout(service?.readTimeout ?? 60_000, () => {
+        request.setTimeout(exchange.timeouts?.read ?? service?.readTimeout ?? 60_000, () => {
           request.destroy(new UpstreamError(504, 'upstream timed out'));
         });
         sendBody(exchange, request);

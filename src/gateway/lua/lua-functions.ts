@@ -4,6 +4,7 @@ import type { GatewayConfig, PluginEntity } from '../config/entities.js';
 import { FUNCTION_PHASES, FUNCTION_PLUGINS } from '../config/function-plugins.js';
 import { HOST_FUNCTIONS } from '../host/pdk-host.js';
 import {
+  type ConfiguredPlugin,
   type EventOutcome,
   LuaError,
   type LuaTable,
@@ -14,14 +15,9 @@ import {
   PluginEventError,
   ResponseExit,
 } from '../plugin-port.js';
+import { LUA_HELPERS, PUBLIC_CONFIGURATION } from './helpers.js';
+import { NGINX_CONSTANTS } from './names.js';
 import { PRELUDE } from './prelude.js';
-
-/** A function of `pre-function` or `post-function` that Lua cannot compile. */
-export class LuaChunkError extends PluginServerError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('BAD_LUA_CHUNK', message, options);
-  }
-}
 
 /** The package that brings the Lua VM is not installed. */
 export class LuaVmMissingError extends PluginServerError {
@@ -41,13 +37,15 @@ const toLua = (text: string) => text.replaceAll('\0', '\u0100');
  * Kong's `pre-function` and `post-function`: Lua from the configuration, in a VM of the gateway's own (Lua 5.4,
  * where Kong has LuaJIT), through the same PDK host as every plugin.
  *
- * What is not there fails with an error that names it: `require`, `kong.ctx.plugin`, most of `ngx`, and the PDK
- * functions that wait for the request's body. Tables read from `kong.ctx.shared` are copies.
+ * What is not there is noted when the config is read, and fails with an error that names it. Tables read from
+ * `kong.ctx` are copies.
  */
 export class LuaFunctions implements PluginCaller {
   /** By plugin id and phase, in order. */
   readonly #chunks = new Map<string, number[]>();
   #host: PdkHost | undefined;
+  /** Some function asks for the request's body. */
+  #readsBody = false;
   #exited = false;
 
   private constructor(private readonly engine: LuaEngine | undefined) {}
@@ -56,7 +54,6 @@ export class LuaFunctions implements PluginCaller {
    * Compiles the functions of a config; without any, no VM is made.
    *
    * @throws {LuaVmMissingError}
-   * @throws {LuaChunkError}
    */
   static async load(config: GatewayConfig): Promise<LuaFunctions> {
     const entities = config.plugins.filter(({ name, enabled }) => enabled && FUNCTION_PLUGINS.has(name));
@@ -75,12 +72,14 @@ export class LuaFunctions implements PluginCaller {
     const global = this.#engine().global;
     global.set('host_call', (method: string, ...args: unknown[]) => this.#call(method, args));
     global.set('host_methods', [...HOST_FUNCTIONS.keys()]);
+    global.set('nginx_constants', NGINX_CONSTANTS);
+    global.set('kong_configuration', PUBLIC_CONFIGURATION);
     this.#engine().doStringSync(PRELUDE);
   }
 
   #engine(): LuaEngine {
     if (this.engine === undefined) {
-      throw new LuaChunkError('no Lua function is configured');
+      throw new LuaError('no Lua function is configured');
     }
     return this.engine;
   }
@@ -91,38 +90,56 @@ export class LuaFunctions implements PluginCaller {
       const sources = (entity.config[phase] ?? []) as string[];
       const numbers = sources.map((source, index) => {
         const name = `${entity.name}.${phase}[${index}]`;
+        this.#readsBody ||= /body|post_args/.test(source);
         try {
           return register(toLua(Buffer.from(source, 'utf8').toString('latin1')), `=${name}`);
         } catch (error) {
-          throw new LuaChunkError(`${(error as Error).message}`, { cause: error });
+          // Noted when the config was read: LuaJIT takes it, and Lua 5.4 does not.
+          const reason = JSON.stringify((error as Error).message).replaceAll('\\u', '\\\\u');
+          return register(`error(${reason}, 0)`, `=${name}`);
         }
       });
       this.#chunks.set(`${entity.id}/${phase}`, numbers);
     }
   }
 
-  /** Runs the functions of one plugin for one phase. They are synchronous, so events never overlap. */
+  /** Whether a plugin has functions for a phase. */
+  has(plugin: ConfiguredPlugin, phase: string): boolean {
+    return (this.#chunks.get(`${String(plugin.config.__plugin_id)}/${phase}`)?.length ?? 0) > 0;
+  }
+
+  /** Runs the functions of one plugin for one phase; a body that they may ask for has been read before. */
   async handleEvent({ plugin, phase, host }: PluginEvent): Promise<EventOutcome> {
-    const numbers = this.#chunks.get(`${String(plugin.config.__plugin_id)}/${phase}`) ?? [];
-    if (numbers.length === 0) {
-      return 'done';
+    if (!this.has(plugin, phase)) return 'done';
+    if (this.#readsBody && (phase === 'access' || phase === 'rewrite')) {
+      await host.call('kong.request.get_raw_body', []);
     }
-    const run = this.#engine().global.get('run_chunk') as (number: number) => void;
+    return this.runNow(plugin, phase, host);
+  }
+
+  /**
+   * Runs them at once: `header_filter` and `body_filter` cannot wait. They are synchronous, so events never overlap.
+   *
+   * @throws {PluginEventError}
+   */
+  runNow(plugin: ConfiguredPlugin, phase: string, host: PdkHost): EventOutcome {
+    const id = String(plugin.config.__plugin_id);
+    const run = this.#engine().global.get('run_chunk') as (
+      number: number,
+      plugin: string,
+      phase: string,
+    ) => void;
     this.#host = host;
     this.#exited = false;
     try {
-      for (const number of numbers) {
-        run(number);
-        if (this.#exited) {
-          return 'exit';
-        }
+      for (const number of this.#chunks.get(`${id}/${phase}`) ?? []) {
+        run(number, id, phase);
+        if (this.#exited) return 'exit';
       }
       return 'done';
     } catch (error) {
       // The exit unwinds Lua as an error; a function that caught it has ended all the same.
-      if (this.#exited) {
-        return 'exit';
-      }
+      if (this.#exited) return 'exit';
       throw new PluginEventError(`[${plugin.name}] ${(error as Error).message}`, { cause: error });
     } finally {
       this.#host = undefined;
@@ -134,14 +151,21 @@ export class LuaFunctions implements PluginCaller {
   }
 
   #call(method: string, args: readonly unknown[]): unknown {
-    if (method === 'gateway.now') {
-      return Date.now() / 1000;
-    }
+    const helper = LUA_HELPERS[method];
+    if (helper !== undefined) return intoLua(helper(args.map(fromLua), args));
     if (this.#host === undefined) {
       throw new LuaError(`${method} called outside of a request`);
     }
     try {
-      const result = this.#host.call(method, args.map(fromLua));
+      const host = this.#host;
+      const result =
+        method === 'gateway.exit'
+          ? host.call('kong.response.exit', [fromLua(args[0])])
+          : method === 'gateway.status'
+            ? host.call('kong.response.get_status', [])
+            : method === 'gateway.response_header'
+              ? host.call('kong.response.get_header', [fromLua(args[0])])
+              : host.call(method, args.map(fromLua));
       if (result instanceof Promise) {
         result.catch(() => undefined);
         throw new LuaError(`${method} is not emulated for Lua functions by the local gateway`);

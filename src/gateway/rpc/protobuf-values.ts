@@ -14,6 +14,13 @@ class ByteStringReader extends Reader {
   override key(): string {
     return this.text();
   }
+
+  /** Kong does not skip a field that it knows and that comes with another wire type: it fails. */
+  override skip(tag: number, message?: string): void {
+    const known = FIELDS.get(message as MessageName)?.find(({ number }) => number === tag >>> 3);
+    if (known !== undefined) throw new LuaError(`type mismatch for field '${known.name}'`);
+    super.skip(tag, message);
+  }
 }
 
 /**

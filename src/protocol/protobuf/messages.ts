@@ -104,7 +104,7 @@ function readFields(type: MessageName, reader: Reader): Fields {
   const members = defaultsOf(type);
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     const field = fields.get(tag);
-    if (field === undefined) reader.skip(tag);
+    if (field === undefined) reader.skip(tag, type);
     else readField(reader, field, members);
   }
   return members;

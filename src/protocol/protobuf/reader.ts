@@ -121,7 +121,7 @@ export class Reader {
   }
 
   /** Skips a field that is not known here, as Protocol Buffers asks of every reader. */
-  skip(tag: number): void {
+  skip(tag: number, _message?: string): void {
     switch (tag & 7) {
       case VARINT:
         this.uint32();
