@@ -1,8 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import type { PluginDefinition } from '../plugin/definition.js';
-import { dump } from '../plugin/dump.js';
-import { loadPlugins } from '../plugin/loader.js';
-import { reserveStdout } from '../plugin/quiet-stdout.js';
 import { describeError } from '../server/errors.js';
 import { parseServeFlags, type ServeOptions, UsageError } from '../server/flags.js';
 import { packageVersion } from '../version.js';
@@ -17,6 +14,8 @@ const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
       --socket-mode MODE       its permissions (default: 0600)
       --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
       --workers N              processes that share the work (default: 1)
+      --linger SECONDS         how long they serve on when Kong has ended the process that it started, unless another
+                               one takes over (default: 10; 0: they end with it)
       --metrics HOST:PORT      serve Prometheus metrics there
       --compat stock           headers and query arguments as lists, as the stock server gives them; for plugins of
                                your own (-d)
@@ -77,6 +76,10 @@ function report(error: unknown): number {
 }
 
 async function printDump(options: ServeOptions): Promise<number> {
+  const [{ reserveStdout }, { dump }] = await Promise.all([
+    import('../plugin/quiet-stdout.js'),
+    import('../plugin/dump.js'),
+  ]);
   const print = reserveStdout();
   const plugins = await load(options);
   if (plugins.length === 0) return 1;
@@ -98,6 +101,7 @@ async function load(options: ServeOptions): Promise<readonly PluginDefinition[]>
     throw new UsageError('--compat is for plugins of your own: name their directory with -d');
   }
   const directory = options.pluginsDirectory ?? BUNDLED_PLUGINS;
+  const { loadPlugins } = await import('../plugin/loader.js');
   const { plugins, failures } = await loadPlugins(
     directory,
     options.plugins.length === 0 ? {} : { only: options.plugins },

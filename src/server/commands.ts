@@ -8,12 +8,15 @@ export interface Commands {
   readonly plugins: readonly PluginDefinition[];
   readonly log: Log;
   readonly host: EventHost;
+  /** Of this server, 0 or 1; its successor has the other one. */
+  readonly generation: number;
   /** Largest frame or message accepted. */
   readonly maxMessageBytes: number;
   /**
    * Whether events are to be sent elsewhere: another server has the socket's path by now, or this one ends. Over
-   * ProtoBuf:1 they are refused, each by closing its connection, and Kong comes to the successor by its retries. To
-   * close connections that Kong believes idle would cost requests: it may be writing to one of them.
+   * ProtoBuf:1 they are refused, each by closing its connection, and over MsgPack:1 as events of an unknown instance;
+   * Kong comes to the successor by its retries. To close connections that Kong believes idle would cost requests: it
+   * may be writing to one of them.
    */
   readonly leaving: boolean;
 

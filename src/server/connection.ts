@@ -9,6 +9,10 @@ import { sniffProtocol } from './sniff.js';
 
 /** What is common to the protocols. */
 interface Speaker {
+  /** Whether no command is under way. */
+  readonly isIdle: boolean;
+  /** Whether no command has ever been carried out. */
+  readonly isUnused: boolean;
   push(chunk: Buffer): void;
   close(): void;
   /** Ends the connection as soon as that costs no event. */
@@ -63,6 +67,26 @@ export class Connection {
     else this.speaker.drain();
   }
 
+  /** Whether nothing was asked yet, or not completely. */
+  get isUnused(): boolean {
+    return this.speaker?.isUnused ?? true;
+  }
+
+  /** Whether its end costs no event. */
+  get isIdle(): boolean {
+    return this.speaker?.isIdle ?? true;
+  }
+
+  get isClosing(): boolean {
+    return this.socket.writableEnded || this.socket.destroyed;
+  }
+
+  /** Ends an idle connection, and reads on for a while: what is sent at this very moment must not meet a reset. */
+  end(readMs: number): void {
+    this.socket.end();
+    setTimeout(() => this.socket.destroy(), readMs).unref();
+  }
+
   private identify(chunk: Buffer): Speaker | undefined {
     const bytes = this.first === undefined ? chunk : Buffer.concat([this.first, chunk]);
     const protocol = sniffProtocol(bytes);
@@ -86,9 +110,9 @@ type OwnedSocket = Socket & { [OWNER]?: Connection };
 
 // The listeners are shared by all connections: a rejected request costs one, so making one has to be cheap.
 
-/** Ends a connection as soon as that costs no event. */
-export function drainConnection(socket: Socket): void {
-  (socket as OwnedSocket)[OWNER]?.drain();
+/** The connection of a socket that one was made of. */
+export function connectionOf(socket: Socket): Connection | undefined {
+  return (socket as OwnedSocket)[OWNER];
 }
 
 function onData(this: OwnedSocket, chunk: Buffer): void {

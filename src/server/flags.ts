@@ -26,6 +26,8 @@ export interface ServeOptions {
   readonly descriptions: boolean;
   readonly compat: 'stock' | undefined;
   readonly workers: number;
+  /** How long workers go on without the process that started them, in milliseconds; 0: they end with it. */
+  readonly lingerMs: number;
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly show: 'help' | 'version' | undefined;
 }
@@ -59,6 +61,7 @@ const FLAGS = {
   descriptions: { type: 'boolean', default: false },
   compat: { type: 'string' },
   workers: { type: 'string', default: '1' },
+  linger: { type: 'string', default: '10' },
   metrics: { type: 'string' },
   verbose: { type: 'boolean', short: 'v', multiple: true },
   version: { type: 'boolean', default: false },
@@ -81,6 +84,7 @@ export function parseServeFlags(argv: readonly string[], socketName = DEFAULT_SO
     descriptions: values.descriptions,
     compat: compatibility(values.compat),
     workers: wholeNumber('--workers', values.workers, 1, MAX_WORKERS),
+    lingerMs: wholeNumber('--linger', values.linger, 0, 3600) * 1000,
     metrics: values.metrics === undefined ? undefined : hostAndPort(values.metrics),
     show: values.help ? 'help' : values.version ? 'version' : undefined,
   };

@@ -1,21 +1,18 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { PluginDefinition } from '../plugin/definition.js';
 import type { Commands } from './commands.js';
-import { Connection, drainConnection } from './connection.js';
+import { Connection, connectionOf } from './connection.js';
+import { mostConnections } from './descriptors.js';
 import { CommandRefused, describeError } from './errors.js';
 import { expiryIntervalMs, type InstanceAuthority, LocalAuthority } from './instances/authority.js';
+import { InstanceIds } from './instances/ids.js';
 import { type Instance, InstanceStore } from './instances/instances.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { MsgpackEvents } from './msgpack/events.js';
 import type { EventHost, Outcome, PluginEvent } from './plugin-event.js';
-import { SocketKeeper } from './socket/keeper.js';
-import { assertMayTakeOver } from './socket/owner.js';
-import { BACKLOG, SocketPath } from './socket/path.js';
+import type { Accepting, Listening } from './socket/listening.js';
 import { waitUntil } from './wait-until.js';
-import { FairAccept } from './workers/fair-accept.js';
-import { MAX_WORKERS, SOCKET_FD } from './workers/messages.js';
-import { PrimaryLine } from './workers/worker.js';
 
 export interface ServerOptions {
   readonly plugins: readonly PluginDefinition[];
@@ -26,45 +23,51 @@ export interface ServerOptions {
   readonly instanceTtlMs?: number | undefined;
   /** Largest frame or message accepted. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined;
-  /** Permissions of the socket file. Default 0600. */
-  readonly socketMode?: number | undefined;
   /** Where events are counted; nowhere by default. */
   readonly metrics?: Metrics | undefined;
   /** How many processes share the work, this one included. Default 1. */
   readonly workers?: number | undefined;
-  /** The number of this worker, when a primary has started it. */
-  readonly worker?: number | undefined;
+  /** Who decides which instances there are. Default: this process alone. */
+  readonly authority?: ((instances: InstanceStore) => InstanceAuthority) | undefined;
+  /** The events under way over MsgPack:1, where processes share them. */
+  readonly msgpackEvents?: MsgpackEvents | undefined;
+  /** The most connections that are kept. Default: what the limit of file descriptors leaves. */
+  readonly maxConnections?: number | undefined;
 }
 
 const DEFAULT_DEADLINE_MS = 10_000;
 const DEFAULT_TTL_MS = 60 * 60 * 1000;
 const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-const DEFAULT_SOCKET_MODE = 0o600;
 /** How much longer than its deadline Kong may take for the calls of an event over MsgPack:1. */
 const STEP_GRACE_MS = 60_000;
 const SWEEP_MS = 500;
 /** A refusing instance that has been left alone for this long is tried again with its next event. */
 const RETRY_MS = 1000;
+/** What a connection that has to make room for others may still read, in milliseconds. */
+const MAKE_ROOM_MS = 100;
 
-/** A plugin server in this process: plugins, their instances, and the connections of Kong's workers. */
-export class PluginServer implements Commands, EventHost {
+/**
+ * A plugin server in this process: plugins, their instances, and the connections of Kong's workers. Where those come
+ * from, and whether other processes share the instances, is not known here.
+ */
+export class PluginServer implements Commands, EventHost, Accepting {
   readonly plugins: readonly PluginDefinition[];
   readonly log: Log;
   readonly maxMessageBytes: number;
   leaving = false;
+  generation = 0;
   private readonly deadlineMs: number;
   private readonly sweepMs: number;
   private readonly ttlMs: number;
-  private readonly socketMode: number;
-  private readonly instances: InstanceStore;
+  /** What is started here. */
+  readonly instances: InstanceStore;
   private readonly authority: InstanceAuthority;
   private readonly msgpackEvents: MsgpackEvents;
-  private readonly primary: PrimaryLine | undefined;
-  private readonly fairAccept: FairAccept | undefined;
+  private readonly maxConnections: number;
   private readonly metrics: Metrics | undefined;
   private readonly running = new Set<PluginEvent>();
   private readonly sockets = new Set<Socket>();
-  private listener: { server: Server; path?: SocketPath; keeper?: SocketKeeper } | undefined;
+  private listening: Listening | undefined;
   private sweeper: NodeJS.Timeout | undefined;
   private expiredAt = Date.now();
   /** The clock, as of the last sweep: exact enough for deadlines and idle times, and free. */
@@ -77,19 +80,13 @@ export class PluginServer implements Commands, EventHost {
     this.deadlineMs = options.eventDeadlineMs ?? DEFAULT_DEADLINE_MS;
     this.sweepMs = Math.min(SWEEP_MS, this.deadlineMs / 4);
     this.ttlMs = options.instanceTtlMs ?? DEFAULT_TTL_MS;
-    this.socketMode = options.socketMode ?? DEFAULT_SOCKET_MODE;
     this.instances = new InstanceStore(options.plugins, options.log, { workers: options.workers ?? 1 });
     this.metrics = options.metrics;
-    if (options.worker === undefined) {
-      this.msgpackEvents = new MsgpackEvents();
-      this.authority = new LocalAuthority(this.instances);
-    } else {
-      this.msgpackEvents = new MsgpackEvents(options.worker, MAX_WORKERS);
-      this.fairAccept = new FairAccept();
-      this.primary = new PrimaryLine(this.instances, this.msgpackEvents, options.metrics);
-      this.msgpackEvents.forwarder = this.primary;
-      this.authority = this.primary;
-    }
+    this.msgpackEvents = options.msgpackEvents ?? new MsgpackEvents();
+    this.authority =
+      options.authority?.(this.instances) ??
+      new LocalAuthority(this.instances, () => new InstanceIds({ generation: this.generation }));
+    this.maxConnections = options.maxConnections ?? mostConnections();
   }
 
   /** How many instances are started. */
@@ -101,47 +98,22 @@ export class PluginServer implements Commands, EventHost {
     return this;
   }
 
-  /** @throws SocketPathError */
-  async listen(path: string): Promise<void> {
-    const socketPath = new SocketPath(path);
-    await assertMayTakeOver(path);
-    const actions = { bindAnew: () => this.listenAnew(socketPath), superseded: () => this.leave() };
-    const keeper = new SocketKeeper(socketPath, actions, this.log);
-    const server = this.createListener();
-    await socketPath.listen(server, this.socketMode);
-    this.listener = { server, path: socketPath, keeper };
-    keeper.start();
-    this.startSweeping();
+  /** How many connections are open. */
+  get connectionCount(): number {
+    return this.sockets.size;
   }
 
-  private async listenAnew(path: SocketPath): Promise<void> {
-    const server = this.createListener();
-    await path.listen(server, this.socketMode);
-    const before = this.listener;
-    this.listener = { ...before, server };
-    before?.server.close();
+  /** Serves what comes from there. @throws SocketPathError */
+  async listen(listening: Listening): Promise<void> {
+    this.listening = listening;
+    this.startSweeping();
+    await listening.open(this);
   }
 
-  /** As a worker: accepts from the socket that the primary holds, once the instances that there are are known. */
-  async listenAsWorker(): Promise<void> {
-    await this.primary?.connect();
-    const server = this.createListener();
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ fd: SOCKET_FD, backlog: BACKLOG }, resolve);
-    });
-    this.listener = { server };
-    this.primary?.onSocketChange({
-      bound: (handle) => {
-        const anew = this.createListener();
-        anew.listen(handle, BACKLOG);
-        this.listener?.server.close();
-        this.listener = { server: anew };
-      },
-      superseded: () => this.leave(),
-    });
-    this.startSweeping();
-    this.primary?.ready();
+  accept(socket: Socket): void {
+    if (this.sockets.size >= this.maxConnections) this.makeRoom();
+    this.sockets.add(socket);
+    new Connection(socket, this, this.msgpackEvents, this.sockets);
   }
 
   /** From now on Kong is sent elsewhere with each event that it brings; those under way are answered. */
@@ -149,31 +121,36 @@ export class PluginServer implements Commands, EventHost {
     this.leaving = true;
   }
 
+  stay(): void {
+    this.leaving = false;
+  }
+
   /**
-   * Gives the path back if it is still this server's, leaves, and in the end closes the connections that nobody has
-   * used meanwhile.
+   * Leaves, lets nobody find the socket any more, and in the end closes the connections that nobody has used meanwhile.
    *
    * @param graceMs the time after which what is left is cut
    */
   async stop(graceMs: number): Promise<void> {
-    this.listener?.keeper?.stop();
-    this.listener?.path?.release();
+    this.listening?.release();
     const startedAt = performance.now();
     this.leave();
-    const gone = () => this.sockets.size === 0;
-    await waitUntil(gone, startedAt + (graceMs * 2) / 3);
-    for (const socket of this.sockets) drainConnection(socket);
-    await waitUntil(gone, startedAt + graceMs);
+    await waitUntil(() => this.sockets.size === 0, startedAt + (graceMs * 2) / 3);
+    await this.drain(startedAt + graceMs - performance.now());
     this.close();
   }
 
-  /** Stops at once: events under way are cut, and the path is removed if it is still this server's. */
+  /** Ends every connection as soon as that costs no event, and waits for its end; `graceMs` at most. */
+  async drain(graceMs: number): Promise<void> {
+    const deadline = performance.now() + graceMs;
+    for (const socket of this.sockets) connectionOf(socket)?.drain();
+    await waitUntil(() => this.sockets.size === 0, deadline);
+  }
+
+  /** Stops at once: events under way are cut. */
   close(): void {
     clearInterval(this.sweeper);
-    this.listener?.keeper?.stop();
-    this.listener?.path?.release();
-    this.listener?.server.close();
-    this.listener = undefined;
+    this.listening?.close();
+    this.listening = undefined;
     for (const socket of this.sockets) socket.destroy();
   }
 
@@ -223,22 +200,29 @@ export class PluginServer implements Commands, EventHost {
     this.metrics?.eventEnded(event, outcome, (performance.now() - event.startedTick) / 1000);
   }
 
-  private createListener(): Server {
-    const server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
-    server.on('error', (error) => this.log.error(`listening socket: ${describeError(error)}`));
-    return server;
-  }
-
   private startSweeping(): void {
     this.now = Date.now();
     this.sweeper = setInterval(() => this.sweep(), this.sweepMs);
     this.sweeper.unref();
   }
 
-  private accept(socket: Socket): void {
-    this.sockets.add(socket);
-    new Connection(socket, this, this.msgpackEvents, this.sockets);
-    this.fairAccept?.accepted(this.sockets.size);
+  /**
+   * Closes a connection for the sake of a new one: the oldest that never brought a command, or else the oldest that has
+   * none under way. Without file descriptors nobody could connect, so whoever holds many idle ones would keep Kong out.
+   */
+  private makeRoom(): void {
+    let idle: Connection | undefined;
+    for (const socket of this.sockets) {
+      const connection = connectionOf(socket);
+      if (connection === undefined || connection.isClosing) continue;
+      if (connection.isUnused) {
+        socket.destroy();
+        this.sockets.delete(socket);
+        return;
+      }
+      if (connection.isIdle) idle ??= connection;
+    }
+    idle?.end(MAKE_ROOM_MS);
   }
 
   private sweep(): void {
@@ -248,7 +232,6 @@ export class PluginServer implements Commands, EventHost {
     // is not charged to the events, or those that were answered long ago would be refused.
     const stoodStill = this.now - before - 2 * this.sweepMs;
     if (stoodStill > 0) for (const event of this.running) event.startedAt += stoodStill;
-    this.fairAccept?.forget(this.sockets.size);
     for (const event of this.running) {
       if (event.waitsForClient) event.startedAt += this.now - before;
       else if (event.startedAt + this.deadlineMs < this.now) event.expire(this.deadlineMs);

@@ -15,6 +15,7 @@ import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
 import { loadPlugins } from '../../src/plugin/loader.js';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
+import { OwnSocket } from '../../src/server/socket/own-socket.js';
 import { type RawRequest, type RawResponse, rawRequest } from '../gateway/raw-client.js';
 
 const PLUGINS = fileURLToPath(new URL('../fixtures/stock-plugins', import.meta.url));
@@ -138,10 +139,10 @@ describe('the same plugins in the stock server and in this one', () => {
       ],
     );
     ours = new PluginServer({ plugins, log: createLog('notice', (line) => logs.push(line)) });
-    await ours.listen(sockets.ours);
+    await ours.listen(new OwnSocket(sockets.ours));
     const compatible = plugins.map((plugin) => ({ ...plugin, compat: 'stock' as const }));
     compat = new PluginServer({ plugins: compatible, log: createLog('notice', (line) => logs.push(line)) });
-    await compat.listen(sockets.compat);
+    await compat.listen(new OwnSocket(sockets.compat));
     upstream = await startEchoUpstream();
     const declarative = JSON.stringify({
       _format_version: '3.0',

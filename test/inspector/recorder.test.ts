@@ -15,6 +15,7 @@ import type { Kong } from '../../src/pdk/types.js';
 import { definePlugin } from '../../src/plugin/define.js';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
+import { OwnSocket } from '../../src/server/socket/own-socket.js';
 
 class Probe {
   async access(kong: Kong): Promise<void> {
@@ -67,7 +68,7 @@ before(async () => {
     eventDeadlineMs: 100,
   });
   const socketPath = join(folder, 'plugins.sock');
-  await server.listen(socketPath);
+  await server.listen(new OwnSocket(socketPath));
   caller = createPluginCaller('protobuf', { socketPath });
   const plugins = [{ name: 'probe', priority: 5, phases: definition.phases, schema: definition.schema }];
   const { config } = parseDeclarativeConfig(

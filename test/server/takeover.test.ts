@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
+import { OwnSocket } from '../../src/server/socket/own-socket.js';
 import { assertMayTakeOver } from '../../src/server/socket/owner.js';
 import { runCli } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
@@ -29,7 +30,7 @@ async function stranger(t: TestContext, path: string): Promise<void> {
 test('somebody else’s live server keeps its socket', async (t) => {
   const path = join(socketFolder(t), 'p.sock');
   await stranger(t, path);
-  await assert.rejects(newServer(t).listen(path), {
+  await assert.rejects(newServer(t).listen(new OwnSocket(path)), {
     code: 'SOCKET_PATH_IN_USE',
     message: /p\.sock: it leads to a live server that is no plugin server; stop that first/,
   });
@@ -38,9 +39,9 @@ test('somebody else’s live server keeps its socket', async (t) => {
 
 test('so does another user’s', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
   const path = join(socketFolder(t), 'p.sock');
-  await newServer(t).listen(path);
+  await newServer(t).listen(new OwnSocket(path));
   chownSync(path, 65_534, 65_534);
-  await assert.rejects(newServer(t).listen(path), {
+  await assert.rejects(newServer(t).listen(new OwnSocket(path)), {
     code: 'SOCKET_PATH_IN_USE',
     message: /live server of another user's \(uid 65534, this is 0\)/,
   });
@@ -60,7 +61,7 @@ test('what another user’s dead server has left is taken over, a live one’s i
     }
   };
   const live = newServer(t);
-  await live.listen(path);
+  await live.listen(new OwnSocket(path));
   await assert.rejects(asNobody(), {
     code: 'SOCKET_PATH_IN_USE',
     message: /it belongs to another user \(uid 0\)/,
@@ -76,7 +77,7 @@ test('what another user’s dead server has left is taken over, a live one’s i
 test('a file that is no socket is not replaced', async (t) => {
   const path = join(socketFolder(t), 'notes.txt');
   writeFileSync(path, 'keep me');
-  await assert.rejects(newServer(t).listen(path), {
+  await assert.rejects(newServer(t).listen(new OwnSocket(path)), {
     code: 'SOCKET_PATH_IN_USE',
     message: /notes\.txt: it is there already and is no socket/,
   });

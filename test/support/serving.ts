@@ -6,6 +6,7 @@ import { definitionFromParts } from '../../src/plugin/dedicated.js';
 import type { PluginClass } from '../../src/plugin/definition.js';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer, type ServerOptions } from '../../src/server/server.js';
+import { OwnSocket } from '../../src/server/socket/own-socket.js';
 import { KongPeer } from './kong-peer.js';
 import { MsgpackKongPeer } from './kong-peer-msgpack.js';
 
@@ -40,7 +41,7 @@ export async function serving(
     log: createLog('debug', (line) => lines.push(line)),
     ...options,
   });
-  await server.listen(socket);
+  await server.listen(new OwnSocket(socket));
   const peers: { close(): void }[] = [];
   const opened = <Peer extends { close(): void }>(peer: Peer): Peer => {
     peers.push(peer);

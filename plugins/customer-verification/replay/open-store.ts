@@ -37,7 +37,7 @@ function openRedis(environment: Environment): Share<ReplayStore> {
 
 function openMemory(environment: Environment): Share<ReplayStore> {
   // Set by a plugin server with several workers: each of them would accept the signature once.
-  if (environment.KONG_TS_WORKER !== undefined) {
+  if (Number(environment.KONG_TS_WORKERS ?? 1) > 1) {
     throw new ConfigurationError('replay_store must be redis when the plugin server runs several workers');
   }
   return memory;

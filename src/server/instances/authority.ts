@@ -1,4 +1,4 @@
-import { InstanceIds } from './ids.js';
+import type { InstanceIds } from './ids.js';
 import type { Instance, InstanceStore } from './instances.js';
 
 const MOST_EXPIRY_MS = 30_000;
@@ -20,14 +20,18 @@ export interface InstanceAuthority {
 
 /** For a process on its own. */
 export class LocalAuthority implements InstanceAuthority {
-  private readonly ids = new InstanceIds();
   private readonly store: InstanceStore;
+  private readonly makeIds: () => InstanceIds;
+  private ids: InstanceIds | undefined;
 
-  constructor(store: InstanceStore) {
+  /** @param makeIds called at the first start: the generation is known by then */
+  constructor(store: InstanceStore, makeIds: () => InstanceIds) {
     this.store = store;
+    this.makeIds = makeIds;
   }
 
   async start(name: string, configText: string): Promise<Instance> {
+    this.ids ??= this.makeIds();
     const id = await this.ids.free((taken) => this.store.get(taken) !== undefined);
     return this.store.start(id, name, configText, Date.now());
   }

@@ -22,6 +22,11 @@ export class MsgpackConnection {
   private readonly events: MsgpackEvents;
   private readonly messages: MessageReader;
   private outgoing: Buffer[] = [];
+  /** Requests without a response so far. */
+  private open = 0;
+  private leaving = false;
+  private draining = false;
+  isUnused = true;
 
   constructor(socket: Socket, commands: Commands, events: MsgpackEvents) {
     this.socket = socket;
@@ -30,6 +35,10 @@ export class MsgpackConnection {
     this.messages = new MessageReader((message) => this.receive(message), {
       maxBytes: commands.maxMessageBytes,
     });
+  }
+
+  get isIdle(): boolean {
+    return this.open === 0;
   }
 
   /** @throws ProtocolError on malformed bytes; the caller closes the connection */
@@ -41,7 +50,10 @@ export class MsgpackConnection {
   close(): void {}
 
   /** The next Step of an event may come on any connection, so all are needed until the last event has ended. */
-  drain(): void {}
+  drain(): void {
+    this.draining = true;
+    this.leaveIfIdle();
+  }
 
   private receive(decoded: unknown): void {
     const message = parseMessage(decoded);
@@ -53,6 +65,8 @@ export class MsgpackConnection {
   }
 
   private execute(id: number, method: string, args: readonly unknown[]): void {
+    this.isUnused = false;
+    this.open++;
     if (method === 'plugin.HandleEvent') this.handleEvent(id, args[0]);
     else if (STEPS.has(method)) this.step(id, args[0], false);
     else if (method === 'plugin.StepError') this.step(id, args[0], true);
@@ -69,6 +83,12 @@ export class MsgpackConnection {
     // Kong starts the instance anew when it reads these words.
     if (instance === undefined) {
       this.refuse(id, `no plugin instance #${InstanceId}`);
+      return;
+    }
+    if (this.commands.leaving) {
+      // Or Kong would come back with its next try, too.
+      this.leaving = true;
+      this.refuse(id, `no plugin instance #${InstanceId} any more: this server ends`);
       return;
     }
     const event = this.events.create(instance, EventName, this.commands.host);
@@ -131,13 +151,18 @@ export class MsgpackConnection {
     }
   }
 
-  /** As the stock server's, and the number of events that Kong has still to come back for. */
+  /** As the stock server's, the number of events that Kong has still to come back for, and what a successor asks for. */
   private status(): unknown {
     const plugins = this.commands.plugins.map((plugin) => [
       plugin.name,
       { Name: plugin.name, Modtime: plugin.modifiedAt, LoadTime: plugin.loadedAt },
     ]);
-    return { Pid: process.pid, Plugins: Object.fromEntries(plugins), Events: this.events.size };
+    return {
+      Pid: process.pid,
+      Plugins: Object.fromEntries(plugins),
+      Events: this.events.size,
+      Generation: this.commands.generation,
+    };
   }
 
   private refuse(id: number, reason: unknown): void {
@@ -150,6 +175,7 @@ export class MsgpackConnection {
   }
 
   private send(bytes: Buffer): void {
+    this.open--;
     this.outgoing.push(bytes);
     if (this.outgoing.length === 1) process.nextTick(flushConnection, this);
   }
@@ -160,6 +186,11 @@ export class MsgpackConnection {
     if (this.socket.destroyed) return;
     const bytes = outgoing.length === 1 ? (outgoing[0] as Buffer) : Buffer.concat(outgoing);
     send(this.socket, bytes);
+    if (this.leaving || this.draining) this.leaveIfIdle();
+  }
+
+  private leaveIfIdle(): void {
+    if (this.open === 0 && (this.leaving || this.events.size === 0)) this.socket.end();
   }
 }
 

@@ -46,11 +46,16 @@ export class ProtobufConnection {
   private ended = false;
   private flushing = false;
   private draining = false;
+  isUnused = true;
 
   constructor(socket: Socket, commands: Commands) {
     this.socket = socket;
     this.commands = commands;
     this.frames = new FrameReader((payload) => this.receive(payload), commands.maxMessageBytes);
+  }
+
+  get isIdle(): boolean {
+    return !this.busy && !this.ended;
   }
 
   /** @throws ProtocolError on malformed bytes; the caller closes the connection */
@@ -146,6 +151,7 @@ export class ProtobufConnection {
 
   private execute(call: RpcCall): void {
     this.busy = true;
+    this.isUnused = false;
     const { sequence } = call;
     if (call.cmd_handle_event !== undefined) {
       this.handleEvent(sequence, call.cmd_handle_event.instance_id, call.cmd_handle_event.event_name);
@@ -185,7 +191,7 @@ export class ProtobufConnection {
       return;
     }
     if (this.commands.leaving) {
-      this.refuse('this server is about to end');
+      this.refuse('another server has the socket by now, or this one ends');
       return;
     }
     const event = new ProtobufEvent(this, sequence, instance, phase, this.commands.host);

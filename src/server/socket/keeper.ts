@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { describeError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { SocketPath } from './path.js';
@@ -10,6 +11,8 @@ export interface SocketKeeperActions {
   bindAnew(): Promise<void>;
   /** Told once that the path leads to another server's socket. */
   superseded(): void;
+  /** Told when the other server is gone and the path leads here again. */
+  alone(): void;
 }
 
 /**
@@ -18,14 +21,17 @@ export interface SocketKeeperActions {
  * Has the socket made anew when somebody has removed its file: a server whose path is gone goes on serving the
  * connections that it has, and Kong cannot open another one until it is restarted.
  *
- * A path that leads to another server's socket is left alone: that is a successor, as `kong reload` starts one.
+ * A path that leads to another server's socket is left alone while somebody listens there: that is a successor, as
+ * `kong reload` starts one. When it has gone and left the path missing or dead, the path is taken back.
  */
 export class SocketKeeper {
   private readonly path: SocketPath;
   private readonly actions: SocketKeeperActions;
   private readonly log: Log;
   private timer: NodeJS.Timeout | undefined;
-  private wasMissing = false;
+  private superseded = false;
+  /** How many checks in a row have found nobody there. */
+  private vacant = 0;
   private busy = false;
   private failed = false;
 
@@ -36,41 +42,72 @@ export class SocketKeeper {
   }
 
   start(): void {
-    this.timer = setInterval(() => void this.check(), CHECK_MS);
+    this.timer ??= setInterval(() => void this.check(), CHECK_MS);
     this.timer.unref();
   }
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private async check(): Promise<void> {
     if (this.busy) return;
-    if (this.path.isTaken()) {
-      this.stop();
-      this.log.notice(`another server has taken over the socket ${this.path.path}`);
-      this.actions.superseded();
-      return;
-    }
-    // Servers that remove a path before they bind it leave it missing for a moment.
-    const missing = this.path.isMissing();
-    if (!missing || !this.wasMissing) {
-      this.wasMissing = missing;
-      return;
-    }
     this.busy = true;
     try {
+      if (await this.isOccupied()) this.vacant = 0;
+      // Servers that remove a path before they bind it leave it missing for a moment.
+      else if (++this.vacant >= 2) await this.bindAnew();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async isOccupied(): Promise<boolean> {
+    if (this.path.isMissing()) return false;
+    if (!this.path.isTaken()) return true;
+    if (!this.superseded) {
+      this.superseded = true;
+      this.log.notice(`another server has taken over the socket ${this.path.path}`);
+      this.actions.superseded();
+      return true;
+    }
+    return await isListenedOn(this.path.path);
+  }
+
+  private async bindAnew(): Promise<void> {
+    try {
       await this.actions.bindAnew();
-      this.log.error(`the socket ${this.path.path} had been removed and was made anew`);
-      this.wasMissing = false;
-      this.failed = false;
     } catch (error) {
       if (!this.failed) {
         this.log.error(`the socket was removed and cannot be made anew yet: ${describeError(error)}`);
       }
       this.failed = true;
-    } finally {
-      this.busy = false;
+      return;
     }
+    this.log.error(
+      this.superseded
+        ? `the server that had taken over the socket ${this.path.path} is gone: serving again`
+        : `the socket ${this.path.path} had been removed and was made anew`,
+    );
+    this.vacant = 0;
+    this.failed = false;
+    if (!this.superseded) return;
+    this.superseded = false;
+    this.actions.alone();
   }
+}
+
+/** Whether a process listens on a socket, be it too busy to answer. */
+function isListenedOn(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT');
+    });
+  });
 }

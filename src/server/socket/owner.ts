@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { ProtocolError } from '../../protocol/errors.js';
 import { encodeRequest } from '../../protocol/msgpack/messages.js';
+import { MessageReader } from '../../protocol/msgpack/reader.js';
 import { encodeFrame } from '../../protocol/protobuf/frames.js';
 import { encodeRpcCall } from '../../protocol/protobuf/rpc.js';
-import { fileAt, SocketPathError } from './path.js';
+import { besideOf, fileAt, SocketPathError } from './path.js';
 
 /** How long a live server may take to say what it is, each time it is asked. */
 const ANSWER_MS = 1000;
@@ -17,32 +19,43 @@ const QUESTIONS = [
   encodeFrame(encodeRpcCall({ sequence: 1, cmd_get_plugin_names: {} })),
 ];
 
+/** Whom a server takes its path from. */
+export interface Predecessor {
+  /** Whether somebody serves there, and Kong lacks nothing until the successor is ready. */
+  readonly alive: boolean;
+  /** What keeps the ids that it gives out apart from its predecessor's; see {@link InstanceIds}. */
+  readonly generation: number;
+}
+
+const NOBODY: Predecessor = { alive: false, generation: 0 };
+
 /**
  * Makes sure that taking over a socket path takes it from nobody but a plugin server of the same user, which is what
  * `kong reload` does: it starts the new server while the old one still serves. A dead socket may be taken over, too.
  *
  * @throws SocketPathError `SOCKET_PATH_IN_USE` naming what is there
  */
-export async function assertMayTakeOver(path: string): Promise<void> {
+export async function assertMayTakeOver(path: string): Promise<Predecessor> {
   const file = fileAt(path);
-  if (file === undefined) return;
+  if (file === undefined) return NOBODY;
   if (!file.isSocket()) throw inUse(path, 'is there already and is no socket');
   for (const question of QUESTIONS) {
     const found = await ask(path, question);
-    if (found === 'dead') return;
+    if (found === 'dead') return NOBODY;
     if (found === 'forbidden') {
       // What a server of another user's has left behind must not keep this one from starting.
-      if (boundNames()?.every((name) => !isAt(name, path))) return;
+      if (boundNames()?.every((name) => !isAt(name, path))) return NOBODY;
       throw inUse(path, `belongs to another user (uid ${file.uid})`);
     }
     const uid = process.getuid?.();
     if (uid !== undefined && file.uid !== uid) {
       throw inUse(path, `is a live server of another user's (uid ${file.uid}, this is ${uid})`);
     }
-    if (found === 'answers') return;
+    if (typeof found === 'object') return { alive: true, generation: generationAfter(found) };
   }
   // One that hangs answers nothing, and must not keep its successor out.
-  if (boundNames()?.some((name) => name !== path && isAt(name, path))) return;
+  const own = besideOf(path);
+  if (boundNames()?.some((name) => name !== path && name !== own && isAt(name, path))) return NOBODY;
   throw inUse(path, 'leads to a live server that is no plugin server');
 }
 
@@ -53,10 +66,12 @@ function inUse(path: string, what: string): SocketPathError {
   );
 }
 
-function ask(path: string, question: Buffer): Promise<'answers' | 'silent' | 'dead' | 'forbidden'> {
+type Found = Buffer | 'silent' | 'dead' | 'forbidden';
+
+function ask(path: string, question: Buffer): Promise<Found> {
   return new Promise((resolve) => {
     const socket = connect(path);
-    const end = (result: 'answers' | 'silent' | 'dead' | 'forbidden') => {
+    const end = (result: Found) => {
       clearTimeout(timer);
       socket.destroy();
       resolve(result);
@@ -67,13 +82,28 @@ function ask(path: string, question: Buffer): Promise<'answers' | 'silent' | 'de
       connected = true;
       socket.write(question);
     });
-    socket.on('data', () => end('answers'));
+    socket.on('data', end);
     socket.on('end', () => end('silent'));
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
       if (connected) end('silent');
       else end(code === 'EACCES' || code === 'EPERM' ? 'forbidden' : 'dead');
     });
   });
+}
+
+/** From the answer of a server of ours; every other one's ids are as good as any. */
+function generationAfter(answer: Buffer): number {
+  let status: unknown;
+  try {
+    const reader = new MessageReader((message) => {
+      status = Array.isArray(message) ? message[3] : undefined;
+    });
+    reader.push(answer);
+  } catch (error) {
+    // It speaks ProtoBuf:1 only.
+    if (!(error instanceof ProtocolError)) throw error;
+  }
+  return (status as { Generation?: unknown } | null | undefined)?.Generation === 0 ? 1 : 0;
 }
 
 /** The names under which unix sockets are bound, of whatever user; undefined where the system does not say. */

@@ -1,11 +1,24 @@
 import { chmodSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from 'node:fs';
-import type { Server } from 'node:net';
+import * as net from 'node:net';
+import * as util from 'node:util';
 import { PluginServerError } from '../../errors.js';
 
 /** Connections that may wait to be accepted. */
 export const BACKLOG = 1024;
 /** `sun_path` of a unix socket address, less its terminating zero. */
 const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
+
+/** A socket that is bound and not yet listened on; it listens once a process does, and as long as this is open. */
+export interface BoundHandle {
+  readonly fd: number;
+  close(): void;
+}
+
+/** A socket file, wherever it is renamed to. */
+export interface SocketId {
+  readonly dev: number;
+  readonly ino: number;
+}
 
 /** The path cannot be listened on. */
 export class SocketPathError extends PluginServerError {
@@ -27,7 +40,8 @@ export class SocketPathError extends PluginServerError {
  */
 export class SocketPath {
   readonly path: string;
-  private own: { dev: number; ino: number } | undefined;
+  private bound: SocketId | undefined;
+  private own: SocketId | undefined;
 
   /** @throws SocketPathError when the path is longer than a socket address holds */
   constructor(path: string) {
@@ -41,41 +55,53 @@ export class SocketPath {
     }
   }
 
-  /** Makes `server` listen there. @param mode permissions of the socket file */
-  async listen(server: Server, mode: number): Promise<void> {
-    const beside = this.beside();
-    this.attempt(() => removeIfThere(beside));
+  /** Makes `server` listen there. @param mode permissions of the socket file, from the first connection on */
+  async listen(server: net.Server, mode: number): Promise<void> {
+    // This handle is never closed: the server has its file descriptor, and closes that.
+    const { fd } = this.bind(mode);
     await new Promise<void>((resolve, reject) => {
       const failed = (cause: NodeJS.ErrnoException) => reject(this.unusable(cause));
       server.once('error', failed);
-      server.listen({ path: beside, backlog: BACKLOG }, () => {
+      server.listen({ fd, backlog: BACKLOG }, () => {
         server.off('error', failed);
         resolve();
       });
     });
-    this.attempt(() => chmodSync(beside, mode));
     this.takeOver();
   }
 
-  /** Binds without listening yet; {@link takeOver} puts the socket in place. */
-  bind<Handle>(create: (beside: string) => Handle, mode: number): Handle {
+  /** Binds beside the path, without listening yet; {@link takeOver} puts the socket in place. */
+  bind(mode: number): BoundHandle {
     const beside = this.beside();
     return this.attempt(() => {
       removeIfThere(beside);
-      const handle = create(beside);
+      const handle = bindHandle(beside);
+      // Nobody can connect before somebody listens, so nobody does before this.
       chmodSync(beside, mode);
+      this.bound = identity(beside);
       return handle;
     });
   }
 
   /** Puts what was bound beside the path in its place. */
   takeOver(): void {
-    const beside = this.beside();
-    this.attempt(() => {
-      const { dev, ino } = lstatSync(beside);
-      renameSync(beside, this.path);
-      this.own = { dev, ino };
-    });
+    this.attempt(() => renameSync(this.beside(), this.path));
+    this.own = this.bound;
+  }
+
+  /** Removes what was bound and not put in its place. */
+  discard(): void {
+    removeIfThere(this.beside());
+  }
+
+  /** What tells the socket that was bound last from every other one that may come to be at its path. */
+  get socketId(): SocketId | undefined {
+    return this.bound;
+  }
+
+  /** For a process that has got a listening socket from the one that bound it. */
+  adopt(id: SocketId): void {
+    this.own = id;
   }
 
   /** True while the path leads to the socket that was put there. */
@@ -112,13 +138,18 @@ export class SocketPath {
   }
 
   private beside(): string {
-    return `${this.path}.${process.pid}`;
+    return besideOf(this.path);
   }
 
   private unusable(cause: NodeJS.ErrnoException): SocketPathError {
     const reason = cause.code === undefined ? cause.message : `${cause.code}: ${cause.message}`;
     return new SocketPathError('SOCKET_PATH_UNUSABLE', `cannot listen on ${this.path}: ${reason}`, { cause });
   }
+}
+
+/** Under which name this process binds its socket for a path. */
+export function besideOf(path: string): string {
+  return `${path}.${process.pid}`;
 }
 
 /** What is at a path; undefined when nothing is, or not even the folder. */
@@ -138,4 +169,27 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
+}
+
+function identity(path: string): SocketId {
+  const { dev, ino } = lstatSync(path);
+  return { dev, ino };
+}
+
+/**
+ * Binds without listening, which is what `node:cluster` does for its workers. A server that listened here would accept
+ * connections here, too.
+ */
+function bindHandle(path: string): BoundHandle {
+  const create = (
+    net as unknown as { _createServerHandle: (path: string, port: number, type: number) => unknown }
+  )._createServerHandle;
+  const handle = create(path, -1, -1);
+  if (typeof handle === 'number') {
+    throw Object.assign(new Error(`bind ${util.getSystemErrorName(handle)} ${path}`), {
+      errno: handle,
+      code: util.getSystemErrorName(handle),
+    });
+  }
+  return handle as BoundHandle;
 }

@@ -1,5 +1,6 @@
 import type { MetricsSnapshot } from '../metrics.js';
 import type { EventData } from '../msgpack/event.js';
+import type { SocketId } from '../socket/path.js';
 
 /** An instance as every worker has to know it. */
 export interface SharedInstance {
@@ -17,7 +18,10 @@ export interface ForwardedStep {
 
 /** What a worker tells or asks the primary; `ask` is repeated in the answer. */
 export type FromWorker =
-  | { type: 'ready' }
+  /** Connections are accepted, though nothing is read from them yet. */
+  | { type: 'listening' }
+  /** The plugins are loaded; each with its version. */
+  | { type: 'ready'; plugins: string[] }
   | { type: 'start'; ask: number; name: string; configText: string }
   | { type: 'close'; ask: number; id: number }
   | { type: 'step'; ask: number; worker: number; step: ForwardedStep }
@@ -26,21 +30,31 @@ export type FromWorker =
 
 /** What the primary tells or asks a worker. */
 export type FromPrimary =
-  | { type: 'serve'; instances: SharedInstance[] }
+  | { type: 'serve'; instances: SharedInstance[]; path: string; socketId: SocketId }
+  | { type: 'generation'; generation: number }
+  /** The processes of all workers, by number. */
+  | { type: 'workers'; pids: number[] }
   | { type: 'add'; ask: number; instance: SharedInstance }
   | { type: 'drop'; id: number; reason: string }
   | { type: 'step'; ask: number; step: ForwardedStep }
   | { type: 'metrics'; ask: number }
   /** Comes with the handle of the socket that replaces a removed one. */
-  | { type: 'socket' }
+  | { type: 'socket'; socketId: SocketId }
   | { type: 'superseded' }
+  | { type: 'alone' }
   | { type: 'answer'; ask: number; id?: number; refusal?: string; data?: EventData };
 
 /** The file descriptor under which a worker finds the listening socket. */
 export const SOCKET_FD = 4;
 
+/** The same socket once more, for a worker that has closed the other and wants to listen again. */
+export const SPARE_SOCKET_FD = 5;
+
 /** The variable that makes a process a worker: its number, from 0. */
 export const WORKER_VARIABLE = 'KONG_TS_WORKER';
+
+/** How many workers there are, for plugins that hold something in the memory of one. */
+export const WORKERS_VARIABLE = 'KONG_TS_WORKERS';
 
 /** Event ids of MsgPack:1 carry the number of their worker in their last digits of this base. */
 export const MAX_WORKERS = 64;

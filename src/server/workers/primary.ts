@@ -1,31 +1,42 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import * as net from 'node:net';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { PluginServerError } from '../../errors.js';
 import { describeError } from '../errors.js';
-import { expiryIntervalMs } from '../instances/authority.js';
-import { InstanceIds } from '../instances/ids.js';
 import type { Log } from '../log.js';
 import type { MetricsSnapshot } from '../metrics.js';
 import { SocketKeeper } from '../socket/keeper.js';
 import { assertMayTakeOver } from '../socket/owner.js';
-import { SocketPath } from '../socket/path.js';
+import { type BoundHandle, SocketPath } from '../socket/path.js';
 import { waitUntil } from '../wait-until.js';
 import { Asks } from './asks.js';
-import { type FromPrimary, type FromWorker, type SharedInstance, WORKER_VARIABLE } from './messages.js';
+import {
+  type FromPrimary,
+  type FromWorker,
+  SOCKET_FD,
+  SPARE_SOCKET_FD,
+  WORKER_VARIABLE,
+  WORKERS_VARIABLE,
+} from './messages.js';
+import { SharedInstances, type WorkerAnswer, type WorkerLine } from './shared-instances.js';
 
 export interface PrimaryOptions {
   readonly workers: number;
   readonly socket: string;
   readonly socketMode: number;
   readonly log: Log;
+  /** How long an instance may go without an event, in milliseconds. */
   readonly instanceTtlMs: number;
 }
 
-type Answer = Extract<FromWorker, { type: 'answer' }>;
+/** The server cannot start: a worker ended before it served. */
+export class WorkerFailedError extends PluginServerError {
+  constructor(reason: string) {
+    super('WORKER_FAILED', `the plugin server did not start: ${reason}`);
+  }
+}
 
-interface Worker {
+interface Worker extends WorkerLine {
   readonly index: number;
   readonly process: ChildProcess;
-  readonly asks: Asks<Answer>;
   ready: boolean;
 }
 
@@ -33,51 +44,80 @@ interface Worker {
 const RESTART_INTERVAL_MS = 1000;
 
 /**
- * Owns the listening socket and the list of instances, and keeps the workers running. It reads no byte of Kong's: the
- * workers accept from the socket by themselves, so one that dies takes nothing with it but its own connections.
+ * Owns the listening socket and the list of instances, and keeps the workers running. It reads no byte of Kong's and
+ * loads no plugin: the workers accept from the socket by themselves, so one that dies takes nothing with it but its own
+ * connections, and they go on when the primary dies.
  */
 export class Primary {
   private readonly options: PrimaryOptions;
   private readonly path: SocketPath;
   private readonly keeper: SocketKeeper;
-  private readonly ids = new InstanceIds();
-  private readonly instances = new Map<number, SharedInstance & { usedAt: number }>();
+  private readonly instances: SharedInstances;
   private readonly workers: (Worker | undefined)[] = [];
   private handle: BoundHandle | undefined;
-  private expiry: NodeJS.Timeout | undefined;
+  private generation = 0;
+  private started = false;
   private stopped = false;
+  private onListening: () => void = () => {};
 
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.path = new SocketPath(options.socket);
-    const superseded = () => {
-      for (const worker of this.running()) this.tell(worker, { type: 'superseded' });
+    this.instances = new SharedInstances(options.instanceTtlMs, () => this.running());
+    const actions = {
+      bindAnew: async () => this.bindAnew(),
+      superseded: () => this.tellAll({ type: 'superseded' }),
+      alone: () => this.tellAll({ type: 'alone' }),
     };
-    const actions = { bindAnew: async () => this.bindAnew(), superseded };
     this.keeper = new SocketKeeper(this.path, actions, options.log);
   }
 
-  /** Resolves when every worker accepts connections. @throws SocketPathError */
-  async start(): Promise<void> {
-    await assertMayTakeOver(this.options.socket);
-    this.handle = this.bind();
-    const ready: Promise<void>[] = [];
+  /**
+   * Resolves when every worker serves. Where nobody serves yet, the socket is in its place earlier, as soon as
+   * connections are accepted: Kong waits for an answer then, and does not fail.
+   *
+   * @returns the plugins, each with its version
+   * @throws SocketPathError, WorkerFailedError
+   */
+  async start(): Promise<readonly string[]> {
+    this.handle = this.path.bind(this.options.socketMode);
+    const listening = new Promise<void>((resolve) => {
+      this.onListening = resolve;
+    });
+    const ready: Promise<readonly string[]>[] = [];
     for (let index = 0; index < this.options.workers; index++) ready.push(this.startWorker(index));
-    await Promise.all(ready);
-    this.path.takeOver();
-    this.keeper.start();
-    this.expiry = setInterval(() => this.expire(), expiryIntervalMs(this.options.instanceTtlMs));
-    this.expiry.unref();
+    const all = Promise.all(ready);
+    try {
+      const [predecessor] = await Promise.all([
+        assertMayTakeOver(this.options.socket),
+        Promise.race([listening, all]),
+      ]);
+      this.generation = predecessor.generation;
+      this.instances.begin(predecessor.generation);
+      this.tellAll({ type: 'generation', generation: this.generation });
+      if (predecessor.alive) await all;
+      this.path.takeOver();
+      this.keeper.start();
+      const [plugins = []] = await all;
+      this.started = true;
+      return plugins;
+    } catch (error) {
+      all.catch(() => {
+        // Whichever failed first is what is said.
+      });
+      await this.giveUp(error);
+      throw error;
+    }
   }
 
   /**
-   * Gives the path back if it is still this server's, and has the workers stop as a server on its own does.
+   * Gives the path back if it is still this server's, and has the workers stop.
    *
    * @param graceMs the time after which the workers are killed
    */
   async stop(graceMs: number): Promise<void> {
     this.stopped = true;
-    clearInterval(this.expiry);
+    this.instances.end();
     this.keeper.stop();
     this.path.release();
     const deadline = performance.now() + graceMs;
@@ -87,165 +127,137 @@ export class Primary {
     this.handle?.close();
   }
 
+  /** The metrics of all workers. */
   async metrics(): Promise<MetricsSnapshot[]> {
     const answers = await Promise.all(
-      this.running().map((worker) =>
-        this.ask(worker, (ask) => ({ type: 'metrics', ask })).catch(() => undefined),
-      ),
+      this.running().map((worker) => worker.ask((ask) => ({ type: 'metrics', ask })).catch(() => undefined)),
     );
     return answers.flatMap((answer) => (answer?.metrics === undefined ? [] : [answer.metrics]));
   }
 
-  private bind(): BoundHandle {
-    return this.path.bind((beside) => bindHandle(beside), this.options.socketMode);
+  /** Whatever is there of a start that failed must not stay. */
+  private async giveUp(error: unknown): Promise<void> {
+    this.stopped = true;
+    this.keeper.stop();
+    this.instances.end();
+    const gone = () => this.running().length === 0;
+    // A worker that could not load its plugins ends by itself, when it has sent away who is waiting.
+    if (error instanceof WorkerFailedError) await waitUntil(gone, performance.now() + RESTART_INTERVAL_MS);
+    for (const worker of this.running()) worker.process.kill('SIGKILL');
+    this.path.discard();
+    this.path.release();
   }
 
   /** For a socket whose file was removed: the workers listen on another one from now on. */
-  private async bindAnew(): Promise<void> {
+  private bindAnew(): void {
     const before = this.handle;
-    const handle = this.bind();
+    const handle = this.path.bind(this.options.socketMode);
     this.path.takeOver();
     this.handle = handle;
+    const socketId = this.path.socketId;
     for (const { process: child } of this.running()) {
-      if (child.connected) child.send({ type: 'socket' } satisfies FromPrimary, handle as never, () => {});
+      if (child.connected && socketId !== undefined) {
+        child.send({ type: 'socket', socketId } satisfies FromPrimary, handle as never, () => {});
+      }
     }
     before?.close();
   }
 
-  private startWorker(index: number): Promise<void> {
-    const { log } = this.options;
+  /** Resolves with its plugins when it serves. */
+  private startWorker(index: number): Promise<readonly string[]> {
     const startedAt = Date.now();
-    const child = fork(process.argv[1] as string, process.argv.slice(2), {
-      env: { ...process.env, [WORKER_VARIABLE]: String(index) },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', (this.handle as BoundHandle).fd],
+    const child = this.spawn(index);
+    const asks = new Asks<WorkerAnswer>();
+    const tell = (message: FromPrimary) => {
+      // A worker that has just died is reported by its exit.
+      if (child.connected) child.send(message, () => {});
+    };
+    const worker: Worker = {
+      index,
+      process: child,
+      ready: false,
+      tell,
+      ask: (question) => asks.put((ask) => tell(question(ask))),
+    };
+    this.workers[index] = worker;
+    const ready = new Promise<readonly string[]>((resolve, reject) => {
+      child.on('error', (error) => {
+        this.options.log.error(`worker ${index}: ${describeError(error)}`);
+        reject(new WorkerFailedError(describeError(error)));
+      });
+      child.on('exit', (code, signal) => {
+        asks.fail(new Error(`worker ${index} is gone`));
+        if (this.workers[index] === worker) this.workers[index] = undefined;
+        // One that ends by itself before anybody was served cannot load its plugins: neither could the next one.
+        if (this.stopped || (signal === null && !this.started)) return;
+        resolve(this.replace(worker, startedAt, signal ?? `exit code ${code}`));
+      });
+      // Not at its exit: what it has said last is still on its way then.
+      child.on('close', () => reject(new WorkerFailedError('its lines above say why')));
+      child.on('message', (message: FromWorker) => {
+        switch (message.type) {
+          case 'listening':
+            this.onListening();
+            return;
+          case 'ready':
+            worker.ready = true;
+            resolve(message.plugins);
+            return;
+          case 'answer':
+            asks.answer(message.ask, message);
+            return;
+          default:
+            void this.instances.receive(worker, message);
+        }
+      });
+    });
+    const { socketId } = this.path;
+    if (socketId !== undefined) {
+      tell({ type: 'serve', instances: this.instances.all(), path: this.path.path, socketId });
+    }
+    tell({ type: 'generation', generation: this.generation });
+    this.tellAll({ type: 'workers', pids: this.workers.map((other) => other?.process.pid ?? 0) });
+    return ready;
+  }
+
+  private async replace(worker: Worker, startedAt: number, how: string): Promise<readonly string[]> {
+    const { index, process: child } = worker;
+    this.options.log.error(`worker ${index} (pid ${child.pid}) ended by ${how}; another one takes its place`);
+    const wait = worker.ready ? 0 : Math.max(0, startedAt + RESTART_INTERVAL_MS - Date.now());
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    return this.stopped ? [] : this.startWorker(index);
+  }
+
+  /**
+   * Runs this process's own command line as a worker. The dashes keep Node from taking flags of ours for its own. What
+   * it writes is passed on: had it Kong's end of the pipe, Kong would not notice the end of this process before the
+   * worker's.
+   */
+  private spawn(index: number): ChildProcess {
+    const { fd } = this.handle as BoundHandle;
+    const stdio: ('ignore' | 'pipe' | 'ipc' | number)[] = ['ignore', 'pipe', 'pipe', 'ipc'];
+    stdio[SOCKET_FD] = fd;
+    stdio[SPARE_SOCKET_FD] = fd;
+    const args = [...process.execArgv, '--', ...process.argv.slice(1)];
+    const child = spawn(process.execPath, args, {
+      env: {
+        ...process.env,
+        [WORKER_VARIABLE]: String(index),
+        [WORKERS_VARIABLE]: String(this.options.workers),
+      },
+      stdio,
       serialization: 'advanced',
     });
-    const worker: Worker = { index, process: child, asks: new Asks(), ready: false };
-    this.workers[index] = worker;
-    child.on('error', (error) => log.error(`worker ${index}: ${describeError(error)}`));
-    child.on('exit', (code, signal) => {
-      worker.asks.fail(new Error(`worker ${index} is gone`));
-      if (this.workers[index] === worker) this.workers[index] = undefined;
-      if (this.stopped) return;
-      log.error(
-        `worker ${index} (pid ${child.pid}) ended by ${signal ?? `exit code ${code}`}; another one takes its place`,
-      );
-      const wait = worker.ready ? 0 : Math.max(0, startedAt + RESTART_INTERVAL_MS - Date.now());
-      setTimeout(() => {
-        if (!this.stopped) void this.startWorker(index);
-      }, wait);
-    });
-    return new Promise((resolve) => {
-      child.on('message', (message: FromWorker) => {
-        if (message.type === 'ready') {
-          worker.ready = true;
-          resolve();
-        } else void this.receive(worker, message);
-      });
-      this.tell(worker, { type: 'serve', instances: [...this.instances.values()] });
-    });
-  }
-
-  private async receive(worker: Worker, message: FromWorker): Promise<void> {
-    switch (message.type) {
-      case 'answer':
-        worker.asks.answer(message.ask, message);
-        return;
-      case 'used':
-        for (const id of message.ids) this.markUsed(id);
-        return;
-      case 'close':
-        this.drop(message.id, 'closed');
-        this.tell(worker, { type: 'answer', ask: message.ask });
-        return;
-      case 'start':
-        this.tell(worker, { type: 'answer', ask: message.ask, ...(await this.startInstance(message)) });
-        return;
-      case 'step':
-        this.tell(worker, { type: 'answer', ask: message.ask, ...(await this.forwardStep(message)) });
-        return;
-      default:
-    }
-  }
-
-  /** Every worker knows the instance before Kong learns its id: the first event may go to any of them. */
-  private async startInstance(start: {
-    name: string;
-    configText: string;
-  }): Promise<{ id?: number; refusal?: string }> {
-    const id = await this.ids.free((taken) => this.instances.has(taken));
-    const instance = { id, name: start.name, configText: start.configText };
-    this.instances.set(id, { ...instance, usedAt: Date.now() });
-    const answers = await Promise.allSettled(
-      this.running().map((worker) => this.ask(worker, (ask) => ({ type: 'add', ask, instance }))),
-    );
-    // A worker that went away meanwhile is replaced by one that gets the whole list.
-    const refusal = answers
-      .map((a) => (a.status === 'fulfilled' ? a.value.refusal : undefined))
-      .find((r) => r !== undefined);
-    if (refusal === undefined) return { id };
-    this.drop(id, 'refused');
-    return { refusal };
-  }
-
-  private async forwardStep(message: Extract<FromWorker, { type: 'step' }>): Promise<Partial<Answer>> {
-    const owner = this.workers[message.worker];
-    const gone = { refusal: `event ${message.step.eventId} is not under way` };
-    if (owner === undefined) return gone;
-    return this.ask(owner, (ask) => ({ type: 'step', ask, step: message.step })).then(
-      ({ data, refusal }) => (data === undefined ? { refusal: refusal ?? gone.refusal } : { data }),
-      () => gone,
-    );
-  }
-
-  private drop(id: number, reason: string): void {
-    this.instances.delete(id);
-    for (const worker of this.running()) this.tell(worker, { type: 'drop', id, reason });
-  }
-
-  private markUsed(id: number): void {
-    const instance = this.instances.get(id);
-    if (instance !== undefined) instance.usedAt = Date.now();
-  }
-
-  private expire(): void {
-    const since = Date.now() - this.options.instanceTtlMs;
-    for (const { id, usedAt } of this.instances.values()) {
-      if (usedAt < since) this.drop(id, 'expired');
-    }
+    child.stdout?.on('data', (chunk) => process.stdout.write(chunk));
+    child.stderr?.on('data', (chunk) => process.stderr.write(chunk));
+    return child;
   }
 
   private running(): Worker[] {
     return this.workers.filter((worker) => worker !== undefined);
   }
 
-  private ask(worker: Worker, question: (ask: number) => FromPrimary): Promise<Answer> {
-    return worker.asks.put((ask) => this.tell(worker, question(ask)));
+  private tellAll(message: FromPrimary): void {
+    for (const worker of this.running()) worker.tell(message);
   }
-
-  private tell(worker: Worker, message: FromPrimary): void {
-    // A worker that has just died is reported by its exit.
-    if (worker.process.connected) worker.process.send(message, () => {});
-  }
-}
-
-/** A socket that is bound and not yet listened on; it listens once a worker does, and for as long as this is open. */
-interface BoundHandle {
-  readonly fd: number;
-  close(): void;
-}
-
-/**
- * Binds without listening, which is what `node:cluster` does for its workers. A server that listened here would accept
- * connections here, too.
- */
-function bindHandle(path: string): BoundHandle {
-  const create = (
-    net as unknown as { _createServerHandle: (path: string, port: number, type: number) => unknown }
-  )._createServerHandle;
-  const handle = create(path, -1, -1);
-  if (typeof handle === 'number') {
-    throw Object.assign(new Error(`cannot bind ${path}`), { errno: handle });
-  }
-  return handle as BoundHandle;
 }

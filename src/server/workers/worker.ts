@@ -1,154 +1,81 @@
-import { CommandRefused, describeError } from '../errors.js';
-import type { InstanceAuthority } from '../instances/authority.js';
-import type { Instance, InstanceStore } from '../instances/instances.js';
-import type { Metrics } from '../metrics.js';
-import type { EventData } from '../msgpack/event.js';
-import type { MsgpackEvents, StepForwarder } from '../msgpack/events.js';
-import { Asks } from './asks.js';
-import {
-  type ForwardedStep,
-  type FromPrimary,
-  type FromWorker,
-  MAX_WORKERS,
-  WORKER_VARIABLE,
-} from './messages.js';
+import { measureWith } from '../../api/metrics.js';
+import type { PluginDefinition } from '../../plugin/definition.js';
+import type { Log } from '../log.js';
+import { MsgpackEvents } from '../msgpack/events.js';
+import { stopOnSignals, surviveStrayErrors } from '../process.js';
+import { PluginServer, type ServerOptions } from '../server.js';
+import { MAX_WORKERS } from './messages.js';
+import { Orphan } from './orphan.js';
+import { PrimaryLine } from './primary-line.js';
+import { WorkerSocket } from './worker-socket.js';
 
-type Answer = Extract<FromPrimary, { type: 'answer' }>;
+/** What a connection that waits may take to be ended when there is not going to be a server. */
+const TURN_AWAY_MS = 200;
 
-/** The number of this worker; undefined in a process that is none. */
-export function workerIndex(): number | undefined {
-  const text = process.env[WORKER_VARIABLE];
-  return text === undefined || process.send === undefined ? undefined : Number(text);
+export interface WorkerOptions extends Pick<ServerOptions, 'eventDeadlineMs' | 'instanceTtlMs'> {
+  readonly socketMode: number;
+  /** How long it serves when its primary is gone, in milliseconds; 0: it ends with it. */
+  readonly lingerMs: number;
+  readonly withMetrics: boolean;
+  readonly log: Log;
 }
 
-/** What a worker is told of the socket. */
-export interface SocketChange {
-  /** There is another one to listen on: the file of the one before was removed. */
-  bound(handle: unknown): void;
-  /** Its path belongs to another server by now. */
-  superseded(): void;
-}
-
-/** A worker's line to its primary: which instances there are is decided there. */
-export class PrimaryLine implements InstanceAuthority, StepForwarder {
-  private readonly store: InstanceStore;
-  private readonly events: MsgpackEvents;
-  private readonly metrics: Metrics | undefined;
-  private readonly asks = new Asks<Answer>();
-  private reportedAt = Date.now();
-  private socketChange: SocketChange | undefined;
-
-  constructor(store: InstanceStore, events: MsgpackEvents, metrics: Metrics | undefined) {
-    this.store = store;
-    this.events = events;
-    this.metrics = metrics;
-  }
-
-  /** Resolves when the instances that there are already are known here. */
-  connect(): Promise<void> {
-    // A primary that is gone leaves nobody who would start workers again, or stop them.
-    process.once('disconnect', () => process.exit(1));
-    return new Promise((resolve) => {
-      process.on('message', (message: FromPrimary, handle: unknown) => {
-        if (message.type === 'socket') {
-          this.socketChange?.bound(handle);
-          return;
-        }
-        if (message.type !== 'serve') {
-          void this.receive(message);
-          return;
-        }
-        for (const instance of message.instances) this.add(instance);
-        resolve();
-      });
-    });
-  }
-
-  onSocketChange(change: SocketChange): void {
-    this.socketChange = change;
-  }
-
-  /** Tells the primary that connections are accepted. */
-  ready(): void {
-    tell({ type: 'ready' });
-  }
-
-  async start(name: string, configText: string): Promise<Instance> {
-    const { id, refusal } = await this.asks.put((ask) => tell({ type: 'start', ask, name, configText }));
-    const instance = id === undefined ? undefined : this.store.get(id);
-    if (instance !== undefined) return instance;
-    throw new CommandRefused('START_REFUSED', refusal ?? `plugin "${name}": not started`);
-  }
-
-  async close(id: number): Promise<Instance | undefined> {
-    const instance = this.store.get(id);
-    await this.asks.put((ask) => tell({ type: 'close', ask, id }));
-    return instance;
-  }
-
-  /** Idle is what no worker uses, so the primary decides; here, it is told what was in use. */
-  expire(): void {
-    const ids: number[] = [];
-    for (const { id, lastUsedAt } of this.store.all()) if (lastUsedAt >= this.reportedAt) ids.push(id);
-    this.reportedAt = Date.now();
-    if (ids.length > 0) tell({ type: 'used', ids });
-  }
-
-  async forward(eventId: number, data: unknown, error: unknown): Promise<EventData> {
-    const step: ForwardedStep = { eventId, data, error };
-    const answer = await this.asks.put((ask) =>
-      tell({ type: 'step', ask, worker: eventId % MAX_WORKERS, step }),
-    );
-    if (answer.data === undefined) throw new Error(answer.refusal);
-    return answer.data;
-  }
-
-  private async receive(message: FromPrimary): Promise<void> {
-    switch (message.type) {
-      case 'answer':
-        this.asks.answer(message.ask, message);
-        return;
-      case 'add': {
-        const refusal = this.add(message.instance);
-        tell({ type: 'answer', ask: message.ask, ...(refusal === undefined ? {} : { refusal }) });
-        return;
-      }
-      case 'superseded':
-        this.socketChange?.superseded();
-        return;
-      case 'drop':
-        void this.store.close(message.id, message.reason);
-        return;
-      case 'step':
-        this.step(message.ask, message.step);
-        return;
-      case 'metrics':
-        tell({
-          type: 'answer',
-          ask: message.ask,
-          ...(this.metrics && { metrics: await this.metrics.snapshot() }),
-        });
-        return;
-      default:
-    }
-  }
-
-  private add(instance: { id: number; name: string; configText: string }): string | undefined {
-    try {
-      this.store.start(instance.id, instance.name, instance.configText, Date.now());
-      return undefined;
-    } catch (error) {
-      return describeError(error);
-    }
-  }
-
-  private step(ask: number, { eventId, data, error }: ForwardedStep): void {
-    const reply = (answer: EventData) => tell({ type: 'answer', ask, data: answer });
-    if (this.events.find(eventId)?.step(data, error, reply)) return;
-    tell({ type: 'answer', ask, refusal: `event ${eventId} is not under way` });
+/**
+ * Serves as a worker, which accepts from the socket that its primary holds.
+ *
+ * @param load loads the plugins; connections are accepted meanwhile, and wait
+ * @returns false when there is nothing to serve
+ */
+export async function runWorker(
+  index: number,
+  load: () => Promise<readonly PluginDefinition[]>,
+  options: WorkerOptions,
+): Promise<boolean> {
+  const { log } = options;
+  const line = new PrimaryLine(index);
+  const socket = new WorkerSocket(log);
+  await socket.listen();
+  line.tell({ type: 'listening' });
+  surviveStrayErrors(log);
+  try {
+    const server = await startServer(index, load, options, line, socket);
+    if (server === undefined) await socket.turnAway(TURN_AWAY_MS);
+    return server !== undefined;
+  } catch (error) {
+    await socket.turnAway(TURN_AWAY_MS);
+    throw error;
   }
 }
 
-function tell(message: FromWorker): void {
-  process.send?.(message);
+async function startServer(
+  index: number,
+  load: () => Promise<readonly PluginDefinition[]>,
+  options: WorkerOptions,
+  line: PrimaryLine,
+  socket: WorkerSocket,
+): Promise<PluginServer | undefined> {
+  const { log, lingerMs, socketMode } = options;
+  let server: PluginServer | undefined;
+  // The metrics library is a large part of everything that would be loaded, and not every server counts.
+  const { Metrics } = options.withMetrics ? await import('../metrics.js') : {};
+  const metrics = Metrics && new Metrics(() => server?.instanceCount ?? 0);
+  if (metrics !== undefined) measureWith(metrics.sink());
+  const plugins = await load();
+  if (plugins.length === 0) return undefined;
+  const msgpackEvents = new MsgpackEvents(index, MAX_WORKERS);
+  msgpackEvents.forwarder = line;
+  server = new PluginServer({ ...options, plugins, metrics, msgpackEvents, authority: () => line });
+  line.connect({ store: server.instances, events: msgpackEvents, metrics, socket, server });
+  await server.listen(socket);
+  stopOnSignals(server, log);
+  const orphaned = (serving: PluginServer) => {
+    const { legacy } = line;
+    // Without a word from the primary the path is nowhere yet.
+    if (lingerMs === 0 || legacy === undefined) void serving.stop(0).then(() => process.exit(1));
+    else new Orphan({ index, legacy, server: serving, socket, line, socketMode, lingerMs, log }).start();
+  };
+  const serving = server;
+  void line.lost.then(() => orphaned(serving));
+  line.tell({ type: 'ready', plugins: plugins.map(({ name, version }) => `${name} ${version}`) });
+  return server;
 }

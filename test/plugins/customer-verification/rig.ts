@@ -13,6 +13,7 @@ import { definePlugin } from '../../../src/plugin/define.js';
 import type { PluginDefinition } from '../../../src/plugin/definition.js';
 import { createLog } from '../../../src/server/log.js';
 import { PluginServer } from '../../../src/server/server.js';
+import { OwnSocket } from '../../../src/server/socket/own-socket.js';
 
 /** The plugin as the loader would define it. */
 export function pluginDefinition(): PluginDefinition {
@@ -131,7 +132,7 @@ export async function startServer(
     log: createLog('notice', (line) => lines.push(line)),
     ...options,
   });
-  await server.listen(socketPath);
+  await server.listen(new OwnSocket(socketPath));
   return {
     socketPath,
     close: async () => {

@@ -160,7 +160,7 @@ describe('openReplayStore', () => {
 
   it('does not keep signatures in the memory of one worker of several', () => {
     const memory = config({ replay_protection: true });
-    assert.throws(() => openReplayStore(memory, { KONG_TS_WORKER: '1' }), /replay_store must be redis/);
+    assert.throws(() => openReplayStore(memory, { KONG_TS_WORKERS: '2' }), /replay_store must be redis/);
     const one = openReplayStore(memory, {});
     const two = openReplayStore(memory, {});
     assert.ok(one);
