@@ -60,8 +60,9 @@ export const PROCESS_FAULTS: Record<string, Fault> = {
   async 'the socket is removed'({ rig }) {
     unlinkSync(rig.socketPath);
   },
-  async reload({ rig }) {
-    await rig.server.reload();
+  async reload(world) {
+    const { rig } = world;
+    await rig.reload(between(world, 0, 3000));
   },
 };
 

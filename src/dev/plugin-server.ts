@@ -148,7 +148,10 @@ export class PluginServerProcess {
     if (this.stopped) return undefined;
     this.startedAt = Date.now();
     const { inspect, socketPath, log } = this.options;
-    const child = this.spawn(['--socket', socketPath, '--linger', '0'], inspect === undefined ? [] : [`--inspect=${inspect}`]);
+    const child = this.spawn(
+      ['--socket', socketPath, '--linger', '0'],
+      inspect === undefined ? [] : [`--inspect=${inspect}`],
+    );
     const others = this.child?.pid;
     this.child = child;
     const pids = [others, child.pid].filter((pid) => pid !== undefined);

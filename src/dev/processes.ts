@@ -42,10 +42,13 @@ export function childrenOf(pid: number): number[] {
       .map((line) => line.trim().split(/\s+/).map(Number))
       .flatMap(([id, parent]) => (parent === pid && id !== undefined ? [id] : []));
   }
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((id) => describeProcess(id)?.parent === pid);
+  return allProcesses().filter((id) => describeProcess(id)?.parent === pid);
+}
+
+/** The ids of all processes that can be seen. */
+export function allProcesses(): number[] {
+  const names = process.platform === 'linux' ? readdirSync('/proc') : ps('-A', '-o', 'pid=').split('\n');
+  return names.filter((name) => /^\s*\d+\s*$/.test(name)).map(Number);
 }
 
 /** "pid (name) state ppid …": the name may hold blanks and brackets. */

@@ -38,7 +38,7 @@ function workerIndex(): number | undefined {
 async function serveAsWorker(
   index: number,
   load: Load,
-  { socketMode, lingerMs, metrics }: ServeOptions,
+  { socketMode, lingerMs, metrics, workers }: ServeOptions,
   log: Log,
 ): Promise<boolean> {
   const { runWorker } = await import('./workers/worker.js');
@@ -46,6 +46,7 @@ async function serveAsWorker(
     socketMode,
     lingerMs,
     withMetrics: metrics !== undefined,
+    workers,
     log,
     ...limits(),
   });

@@ -14,6 +14,7 @@ import { Recorder } from '../inspector/recorder.js';
 import type { PluginDefinition } from '../plugin/definition.js';
 import type { Log } from '../server/log.js';
 import { PluginServer } from '../server/server.js';
+import { OwnSocket } from '../server/socket/own-socket.js';
 import { setEnvironment } from './environment.js';
 import { TestKitError } from './errors.js';
 import { TestMessage } from './message.js';
@@ -149,7 +150,7 @@ async function bringUp(
     ...(options.eventDeadlineMs === undefined ? {} : { eventDeadlineMs: options.eventDeadlineMs }),
   });
   const socketPath = join(folder, 'plugins.sock');
-  await server.listen(socketPath);
+  await server.listen(new OwnSocket(socketPath));
   closers.push(() => server.closeInstances());
   closers.push(() => server.close());
   const caller = createPluginCaller(options.protocol ?? 'protobuf', {

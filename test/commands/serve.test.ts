@@ -171,7 +171,17 @@ async function accessOf(socket: string, plugin: string, phase = 'access'): Promi
 describe('serving', () => {
   it('goes on beside a broken plugin, and stops at once without taking a successor’s socket', async () => {
     const socket = join(folder, 'noisy.sock');
-    const args = ['-p', folder, '--sock-name', 'noisy.sock', '-plugins-directory', plugins, '-v'];
+    const args = [
+      '-p',
+      folder,
+      '--sock-name',
+      'noisy.sock',
+      '-plugins-directory',
+      plugins,
+      '-v',
+      '--linger',
+      '0',
+    ];
     const first = start(args);
     await first.said(
       /server started at path .*noisy\.sock, pid \d+.*plugins: careless 1\.0\.0, noisy 1\.2\.3/,
@@ -256,7 +266,7 @@ describe('startDedicatedServer', { concurrency: true }, () => {
 
   it('serves it over both protocols, and stops at SIGTERM', async () => {
     const socket = join(folder, 'solo.sock');
-    const server = start(['-p', folder], { script });
+    const server = start(['-p', folder, '--linger', '0'], { script });
     await server.said(/server started at path .*solo\.sock.*plugins: solo 0\.3\.0/);
     assert.deepEqual(await accessOf(socket, 'solo'), ['kong.response.set_header']);
     const packed = new MsgpackKongPeer(socket);

@@ -151,8 +151,8 @@ describe('instances', () => {
         restarts++;
         alive.clear();
       },
-      async reload() {
-        await server.reload();
+      async reload(n) {
+        await server.reload(n % 1000);
         restarts++;
         alive.clear();
       },

@@ -35,6 +35,11 @@ function probe(path: string): { stop(): Promise<{ opened: number; refusals: stri
   };
 }
 
+/** The time that a new server takes until it serves, and somewhat more: the old one may be ended at any of it. */
+const START_MS = 1500;
+/** A claim that is left behind costs 10 s. A machine that runs other tests as well is slow by itself. */
+const SLOW_MS = full ? 1000 : 5000;
+
 describe('kong reload', () => {
   let postgres: Postgres;
   before(async () => {
@@ -43,27 +48,30 @@ describe('kong reload', () => {
   after(() => postgres.dispose());
 
   for (const [workers, times] of [
-    ['1', full ? 50 : 12],
-    ['2', full ? 10 : 3],
+    ['1', full ? 50 : 5],
+    ['2', full ? 50 : 5],
   ] as const) {
     it(`${times} times under load, with --workers ${workers}: no request fails over ProtoBuf:1`, async (t) => {
-      const rig = await FaultRig.start({ args: ['--workers', workers], env: postgres.env, clients: 2 });
+      const rig = await FaultRig.start({ args: ['--workers', workers], env: postgres.env, clients: 4 });
       t.after(() => rig.stop());
       const startedAt = performance.now();
       const probing = probe(rig.socketPath);
-      for (let n = 0; n < times; n++) await rig.server.reload();
+      for (let n = 0; n < times; n++) await rig.reload(Math.random() * START_MS);
       const { opened, refusals } = await probing.stop();
       assert.deepEqual(refusals, [], 'the path was missing or dead');
       assert.ok(opened > times * 5);
-      assert.deepEqual(readdirSync(rig.folder), ['p.sock']);
-      // Over MsgPack:1 Kong does not try again, and the guard refuses what the old server did not finish.
       const failed = rig.errors.filter((line) => line.startsWith('protobuf'));
       assert.deepEqual(rig.load.wrong(startedAt, 'protobuf'), [], failed.join('\n'));
+      // Over MsgPack:1 Kong does not try again, and the guard refuses what the old server did not finish.
       const refused = rig.load.wrong(startedAt, 'msgpack');
       for (const { status } of refused) assert.ok(status === 503 || status === 500, String(status));
+      const slow = rig.load.answers.filter(({ sentAt, at }) => sentAt >= startedAt && at - sentAt > SLOW_MS);
       t.diagnostic(`${rig.load.answers.length} requests; over MsgPack:1 ${refused.length} failed`);
+      assert.ok(refused.length <= times * 4, `${refused.length} failed over MsgPack:1`);
+      assert.deepEqual(slow, []);
       await rig.load.recovered(performance.now());
       await rig.settle(performance.now());
+      assert.deepEqual(readdirSync(rig.folder), ['p.sock']);
     });
   }
 });

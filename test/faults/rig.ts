@@ -14,6 +14,7 @@ import type { PluginDefinition } from '../../src/plugin/definition.js';
 import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
 import { startPostgres } from '../support/postgres.js';
 import { Supervised, type SupervisedOptions } from '../support/supervised.js';
+import { KongWorkers } from './kong-workers.js';
 import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
 
 /** Customers c0, c1, … with keys k0, k1, … */
@@ -79,6 +80,7 @@ export class FaultRig {
   readonly errors: string[] = [];
   server!: Supervised;
   load!: Load;
+  private readonly kongs: KongWorkers[] = [];
   private readonly closers: (() => unknown)[] = [];
 
   static async start(options: FaultRigOptions = {}): Promise<FaultRig> {
@@ -107,6 +109,17 @@ export class FaultRig {
     this.load = new Load(this.targets, options.headers ?? signedHeaders, options.clients ?? CLIENTS);
     this.closers.push(() => this.load.stop());
     await this.load.recovered(performance.now());
+  }
+
+  /**
+   * `kong reload`, in Kong's order: new workers take the events at once, with the old server as long as the new one is
+   * not there; that is started at the same time, and the old one ended at some moment.
+   *
+   * @param afterMs when the old server is told to stop, from the start of the new one
+   */
+  async reload(afterMs: number): Promise<void> {
+    for (const kong of this.kongs) kong.renew();
+    await this.server.reload(afterMs);
   }
 
   /** Waits until a fault has cost good requests over both protocols. */
@@ -194,7 +207,8 @@ export class FaultRig {
     const log = (level: string, line: string) => {
       if (level === 'error') this.errors.push(`${protocol}: ${line}`);
     };
-    const caller = createPluginCaller(protocol, { socketPath: this.socketPath, log });
+    const caller = new KongWorkers(() => createPluginCaller(protocol, { socketPath: this.socketPath, log }));
+    this.kongs.push(caller);
     const gateway = await createGateway({ config: parsed.config, plugins, caller, log, port: 0 });
     this.closers.push(
       () => caller.close(),

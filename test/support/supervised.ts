@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { childrenOf, describeProcess } from '../../src/dev/processes.js';
+import { allProcesses, childrenOf, describeProcess, signalProcess } from '../../src/dev/processes.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -24,7 +24,6 @@ export class Supervised {
   output = '';
   private readonly args: readonly string[];
   private readonly options: SupervisedOptions;
-  private reloads = 0;
   private startedAt = 0;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -52,20 +51,28 @@ export class Supervised {
     return childrenOf(this.pid).filter((pid) => describeProcess(pid)?.command.includes(CLI));
   }
 
+  /** Every process of this command line, those included whose primary is gone. */
+  lingering(): number[] {
+    const socket = this.args[this.args.indexOf('--socket') + 1] as string;
+    return allProcesses().filter((pid) => describeProcess(pid)?.command.includes(socket));
+  }
+
   /**
-   * What `kong reload` does: starts another server on the same path, and ends the old one some time after that has
-   * taken over, giving it 20 ms to stop.
+   * What `kong reload` does: starts another server on the same path, and ends the old one at some moment, be the new one
+   * ready or not, giving it 20 ms to stop. Resolves when the new one serves and the old one has ended.
+   *
+   * @param afterMs when the old one is told to stop, from the start of the new one
    */
-  async reload(): Promise<void> {
+  async reload(afterMs: number): Promise<void> {
     const old = this.child;
     this.child = this.launch();
-    await this.serving(this.starts);
-    await this.said(/another server has taken over the socket/g, ++this.reloads);
     const ended = once(old, 'exit');
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
     old.kill('SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, 20));
     old.kill('SIGKILL');
     await ended;
+    await this.serving(this.starts);
   }
 
   private async said(pattern: RegExp, times: number): Promise<void> {
@@ -79,6 +86,7 @@ export class Supervised {
     this.stopped = true;
     clearTimeout(this.timer);
     process.off('exit', this.onExit);
+    for (const pid of this.lingering()) signalProcess(pid, 'SIGKILL');
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, 'exit');
     this.child.kill('SIGCONT');

@@ -12,7 +12,7 @@ import { WorkerSocket } from './worker-socket.js';
 /** What a connection that waits may take to be ended when there is not going to be a server. */
 const TURN_AWAY_MS = 200;
 
-export interface WorkerOptions extends Pick<ServerOptions, 'eventDeadlineMs' | 'instanceTtlMs'> {
+export interface WorkerOptions extends Pick<ServerOptions, 'eventDeadlineMs' | 'instanceTtlMs' | 'workers'> {
   readonly socketMode: number;
   /** How long it serves when its primary is gone, in milliseconds; 0: it ends with it. */
   readonly lingerMs: number;
