@@ -26,6 +26,10 @@ export interface DevOptions {
   readonly seeds: readonly string[];
   /** Where a debugger may attach to the plugin server: HOST:PORT. */
   readonly inspect: string | undefined;
+  /** Unknown plugins and keys of the configuration are noted, not refused. */
+  readonly ignoreUnknown: boolean;
+  /** What the gateway does not emulate is refused, not noted. */
+  readonly strict: boolean;
   /** Print a line of JSON once everything is up, and nothing else on standard output. */
   readonly json: boolean;
   readonly help: boolean;
@@ -47,6 +51,8 @@ SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
       --no-database            start none, whatever the plugins ask for
       --seed FILE.sql          run this in the database first (repeatable); starts the embedded one
       --inspect[=HOST:PORT]    let a debugger attach to the plugin server (default: 127.0.0.1:9229)
+      --strict                 refuse what the local gateway does not emulate, which is otherwise noted
+      --ignore-unknown         note unknown plugins and keys of the configuration instead of refusing them
       --json                   print one line of JSON when everything is up; all else goes to standard error
   -v, --verbose                show each PDK call, and log lines from level info on (default: notice); twice: debug
       --help
@@ -63,6 +69,8 @@ const FLAGS = {
   'no-database': { type: 'boolean', default: false },
   seed: { type: 'string', multiple: true },
   inspect: { type: 'string' },
+  strict: { type: 'boolean', default: false },
+  'ignore-unknown': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   verbose: { type: 'boolean', short: 'v', multiple: true },
   help: { type: 'boolean', short: 'h', default: false },
@@ -85,6 +93,8 @@ export function parseDevFlags(argv: readonly string[]): DevOptions {
     database: database(values.database, values['no-database'], values.seed),
     seeds: values.seed ?? [],
     inspect: values.inspect === undefined ? undefined : inspectAddress(values.inspect),
+    strict: values.strict,
+    ignoreUnknown: values['ignore-unknown'],
     json: values.json,
     help: values.help,
   };

@@ -225,9 +225,11 @@ export class DevSession {
    * @throws DeclarativeConfigError with every fault
    */
   private parseConfig(text: string, faults: readonly Problem[]): GatewayConfig {
-    const { configFile } = this.options;
-    const parsed = parseDeclarativeConfig(text, configFile, pluginCatalog(this.plugins));
-    if (parsed.problems.length > 0) throw new DeclarativeConfigError(parsed.problems);
+    const { configFile, ignoreUnknown, strict } = this.options;
+    const catalog = pluginCatalog(this.plugins);
+    const parsed = parseDeclarativeConfig(text, configFile, catalog, { ignoreUnknown });
+    const refused = strict ? [...parsed.problems, ...parsed.notes] : parsed.problems;
+    if (refused.length > 0) throw new DeclarativeConfigError(refused);
     if (faults.length > 0) throw new DeclarativeConfigError(faults);
     for (const note of parsed.notes) this.say(`${formatProblem(note)} (note)`);
     return parsed.config;

@@ -72,6 +72,13 @@ services:
     }
   });
 
+  it('notes what it does not emulate, and goes on', async () => {
+    const text = readFileSync(join(EXAMPLES, 'maintenance.yml'), 'utf8');
+    await configure(`${text}plugins:\n  - name: rate-limiting\n    config: { minute: 5 }\n`);
+    assert.match(dev.stderr, /kong\.yml:\d+:\d+: .*rate-limiting.*\(note\)/);
+    assert.equal((await fetch(`${url}/maintenance`, { headers: { 'x-tester': 'let-me-in' } })).status, 200);
+  });
+
   it('prints requests with their calls', async () => {
     await fetch(`${url}/nowhere?token=s3cret`);
     await dev.said(/GET \/nowhere\?token=••• 404 \d+ ms \(no route\)/);
