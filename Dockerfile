@@ -6,8 +6,10 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /opt/kong-ts-pluginserver
 COPY package.json package-lock.json ./
-RUN npm ci
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY build build
+COPY bin bin
 COPY src src
 COPY plugins plugins
 RUN npm run build
@@ -19,10 +21,18 @@ USER root
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /opt/kong-ts-pluginserver/package.json /opt/kong-ts-pluginserver/package.json
 COPY --from=build /opt/kong-ts-pluginserver/node_modules /opt/kong-ts-pluginserver/node_modules
+COPY --from=build /opt/kong-ts-pluginserver/bin /opt/kong-ts-pluginserver/bin
 COPY --from=build /opt/kong-ts-pluginserver/dist /opt/kong-ts-pluginserver/dist
 COPY --chmod=0755 docker/kong-ts-pluginserver /usr/local/bin/kong-ts-pluginserver
 COPY kong.conf /etc/kong/kong.conf
 COPY kong.yml /etc/kong/kong.yml
-# Fails the build, not the gateway, when this Kong image cannot run this node.
-RUN kong-ts-pluginserver --version
+# Node's compile cache makes the start faster. It is kept per user, so it is filled by the one who runs, who may not
+# write to it afterwards. Fails the build, not the gateway, when this Kong image cannot run this node.
+RUN install -d -o kong /opt/kong-ts-pluginserver/dist/compile-cache
+USER kong
+RUN kong-ts-pluginserver --dump-all-plugins >/dev/null; \
+    timeout 3 kong-ts-pluginserver --socket /tmp/warm-up.sock; \
+    kong-ts-pluginserver --version
+USER root
+RUN chown -R root /opt/kong-ts-pluginserver/dist/compile-cache && chmod -R a+rX,a-w /opt/kong-ts-pluginserver/dist/compile-cache
 USER kong

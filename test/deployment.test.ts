@@ -114,9 +114,8 @@ test('every path that one file names is created by another', () => {
     read('docker/kong-ts-pluginserver'),
   ) as unknown as string[];
   assert.ok(targets.includes(node));
-  const { outDir } = JSON.parse(read('tsconfig.build.json')).compilerOptions;
-  assert.equal(cli, `/opt/kong-ts-pluginserver/${outDir}/src/cli.js`);
-  assert.equal(JSON.parse(read('package.json')).bin['kong-ts-pluginserver'], `${outDir}/src/cli.js`);
+  const bin = JSON.parse(read('package.json')).bin['kong-ts-pluginserver'];
+  assert.equal(cli, `/opt/kong-ts-pluginserver/${bin}`);
   assert.match(dockerfile, /USER kong\n$/);
 
   for (const mount of [...compose.services.kong.volumes, ...compose.services.postgres.volumes]) {
