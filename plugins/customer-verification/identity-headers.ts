@@ -24,6 +24,8 @@ export interface Survey {
   readonly complete: boolean;
   /** A `Connection` header names an identity header: Kong would drop it after this plugin has set it. */
   readonly dropped: boolean;
+  /** The request says that it is one of gRPC's, whose clients read no JSON. */
+  readonly grpc: boolean;
   /** Identity headers that the client sent, spelled as it did, but for `x-customer-id` itself. */
   readonly sent: readonly string[];
 }
@@ -65,7 +67,9 @@ export class IdentityHeaders {
       }
     }
     const dropped = headers.connection !== undefined && this.#isNamedIn(headers.connection);
-    return { complete: count < MAX_HEADERS, dropped, sent: sent ?? NONE };
+    const type = headers['content-type'];
+    const grpc = type !== undefined && String(type).startsWith('application/grpc');
+    return { complete: count < MAX_HEADERS, dropped, grpc, sent: sent ?? NONE };
   }
 
   // RFC 9110, section 7.6.1. Whatever is no part of a name separates: this must see a name in all that Kong could.

@@ -22,10 +22,11 @@ import {
 import { type BoundRequest, Verifier } from './verifier.js';
 
 const JSON_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
-const BODIES = new Map([
-  [400, JSON.stringify({ message: 'Invalid Headers' })],
-  [403, JSON.stringify({ message: 'Access Forbidden' })],
+const MESSAGES = new Map([
+  [400, 'Invalid Headers'],
+  [403, 'Access Forbidden'],
 ]);
+const BODIES = new Map(Array.from(MESSAGES, ([status, message]) => [status, JSON.stringify({ message })]));
 const WRONG_HEADERS = refusedClient('invalid_headers');
 const DROPPED = refusedClient(
   'invalid_headers',
@@ -73,7 +74,9 @@ export class Plugin {
       await report.inEvent(kong, verdict.notice.severity, verdict.notice.subject, verdict.notice.message);
     }
     results.inc({ result: verdict.verified ? 'verified' : verdict.reason });
-    await (verdict.verified ? this.#accept(kong, verdict, survey?.sent ?? []) : refuse(kong, verdict));
+    await (verdict.verified
+      ? this.#accept(kong, verdict, survey?.sent ?? [])
+      : refuse(kong, verdict, survey?.grpc === true));
   }
 
   /** Called when Kong closes the instance, or when it has been idle for long. */
@@ -127,7 +130,9 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error;
 }
 
-function refuse(kong: Kong, { status }: Refused): Promise<never> {
-  const body = BODIES.get(status) ?? JSON.stringify({ message: STATUS_CODES[status] ?? 'Access Forbidden' });
-  return kong.response.exit(status, body, JSON_HEADERS);
+function refuse(kong: Kong, { status }: Refused, grpc: boolean): Promise<never> {
+  const message = MESSAGES.get(status) ?? STATUS_CODES[status] ?? 'Access Forbidden';
+  // What an object becomes on a gRPC request Kong is asked for; text for everybody else leaves at once.
+  if (grpc) return kong.response.exit(status, { message });
+  return kong.response.exit(status, BODIES.get(status) ?? JSON.stringify({ message }), JSON_HEADERS);
 }

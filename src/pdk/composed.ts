@@ -4,7 +4,7 @@ import { parseBody, serialiseBody } from './body.js';
 import type { Bridge } from './bridge.js';
 import { errorBody } from './error-body.js';
 import { PdkError } from './errors.js';
-import { PDK_METHODS } from './methods.js';
+import { PDK_METHODS, type PdkMethod } from './methods.js';
 import type { Kong } from './types.js';
 import { isReference, parseReference } from './vault-reference.js';
 
@@ -77,12 +77,43 @@ async function logDeprecation(kong: Kong, args: Args): Promise<unknown> {
 
 async function sendError(kong: Kong, args: Args): Promise<unknown> {
   const [status, message, headers] = args as [number, string | undefined, Record<string, string> | undefined];
-  const [accept, requestId] = await Promise.all([
+  const [grpc, accept, requestId] = await Promise.all([
+    isGrpcRequest(kong),
     kong.request.getHeader('accept'),
     kong.nginx.getVar('kong_request_id'),
   ]);
+  // Kong makes grpc-status and grpc-message of it.
+  if (grpc) return kong.response.exit(status, undefined, { ...headers, 'Content-Type': 'application/grpc' });
   const { contentType, body } = errorBody(status, message, accept, requestId ?? '');
   return kong.response.exit(status, body, { ...headers, 'Content-Type': contentType });
+}
+
+/** How ProtoBuf:1 builds an exit, by what it is to send; undefined: it is sent as it is. */
+export function composedExit(method: PdkMethod, args: Args): Composed | undefined {
+  if (method.wire !== 'kong.response.exit') return COMPOSED_PROTOBUF[method.index];
+  const [, body, headers] = args;
+  if (typeof body !== 'object' || body === null || body instanceof Uint8Array) return undefined;
+  const typed = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'content-type');
+  return typed ? undefined : exitWithObject;
+}
+
+/**
+ * `kong.response.exit` with an object: JSON, and on a gRPC request its `message`, of which Kong makes `grpc-message`
+ * where no content type says otherwise.
+ */
+async function exitWithObject(kong: Kong, args: Args): Promise<unknown> {
+  const [status, body, headers] = args as [number, { message?: unknown }, Record<string, string> | undefined];
+  if (!(await isGrpcRequest(kong))) return kong.response.exit(status, body, headers);
+  return kong.response.exit(status, typeof body.message === 'string' ? body.message : undefined, headers);
+}
+
+/** As Kong decides it: gRPC is HTTP/2. */
+async function isGrpcRequest(kong: Kong): Promise<boolean> {
+  const [type, version] = await Promise.all([
+    kong.request.getHeader('content-type'),
+    kong.request.getHttpVersion(),
+  ]);
+  return version === 2 && type?.startsWith('application/grpc') === true;
 }
 
 async function getRequestBody(kong: Kong, [mimetype, maxArgs]: Args): Promise<unknown> {

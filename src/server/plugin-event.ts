@@ -143,6 +143,11 @@ export abstract class PluginEvent implements Bridge {
   /** How a function is built from others where it is not sent as it is. */
   protected abstract composed(method: PdkMethod): Composed | undefined;
 
+  /** The same for an exit, which may depend on what it is to send. */
+  protected composedExit(method: PdkMethod, _args: readonly unknown[]): Composed | undefined {
+    return this.composed(method);
+  }
+
   /** Sends an exit; nothing follows it. */
   protected abstract sendExit(method: PdkMethod, args: readonly unknown[]): void;
 
@@ -182,7 +187,7 @@ export abstract class PluginEvent implements Bridge {
   }
 
   private leave(method: PdkMethod, args: readonly unknown[]): never {
-    const composed = this.composed(method);
+    const composed = this.composedExit(method, args);
     if (composed === undefined) {
       this.sendExit(method, args);
       this.end('exit', 'exit');

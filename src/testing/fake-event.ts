@@ -1,6 +1,6 @@
 import { LuaError, type LuaValue, type PdkHost, ResponseExit } from '../gateway/plugin-port.js';
 import { decodeArguments, encodeResult } from '../gateway/rpc/protobuf-values.js';
-import { COMPOSED_PROTOBUF, type Composed } from '../pdk/composed.js';
+import { COMPOSED_PROTOBUF, type Composed, composedExit } from '../pdk/composed.js';
 import { PdkError } from '../pdk/errors.js';
 import type { PdkMethod } from '../pdk/methods.js';
 import { PROTOBUF_METHODS, type ProtobufMethod } from '../protocol/protobuf/methods.js';
@@ -35,6 +35,10 @@ export class FakeEvent extends PluginEvent {
 
   protected composed(method: PdkMethod): Composed | undefined {
     return COMPOSED_PROTOBUF[method.index];
+  }
+
+  protected override composedExit(method: PdkMethod, args: readonly unknown[]): Composed | undefined {
+    return composedExit(method, args);
   }
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {

@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange.js';
 import { errorBody } from '../http/error-body.js';
+import { grpcExit, isGrpcRequest } from '../http/grpc.js';
 import { statusText } from '../http/status-text.js';
 import { LuaError, type LuaValue, ResponseExit } from '../plugin-port.js';
 import {
@@ -58,7 +59,7 @@ function end(context: HostContext, status: number, body: string | undefined, hea
   // What the upstream said of its body does not hold for this one.
   live.responseHeaders.remove('content-length');
   applyHeaders(context, headers);
-  live.exit = { status, body };
+  live.exit = { status, body: grpcExit(live, status, body) };
   live.responseStatus = status;
   live.source = 'exit';
   throw new ResponseExit();
@@ -72,6 +73,10 @@ function exit(context: HostContext, [code, body, headers]: readonly LuaValue[]):
   if (isTable(body)) {
     const typed =
       headers !== undefined && headerTable(headers).some(([name]) => name.toLowerCase() === 'content-type');
+    const message = Array.isArray(body) ? undefined : body.message;
+    if (!typed && !context.live.responseHeaders.has('content-type') && isGrpcRequest(context.live)) {
+      return end(context, status, typeof message === 'string' ? message : undefined, headers);
+    }
     if (!typed) {
       context.live.responseHeaders.set('Content-Type', 'application/json; charset=utf-8');
     }
@@ -88,6 +93,10 @@ function error(context: HostContext, [code, text, headers]: readonly LuaValue[])
   const { headers: sent, id } = context.live;
   const message = typeof text === 'string' ? text : statusText(status) || 'Unexpected error';
   const { type, body } = errorBody(message, id, sent.get('accept'), 'kong');
+  if (isGrpcRequest(context.live)) {
+    context.live.responseHeaders.set('Content-Type', 'application/grpc');
+    return end(context, status, undefined, headers);
+  }
   context.live.responseHeaders.set('Content-Type', type);
   return end(context, status, body, headers);
 }

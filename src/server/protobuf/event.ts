@@ -1,4 +1,4 @@
-import { COMPOSED_PROTOBUF, type Composed } from '../../pdk/composed.js';
+import { COMPOSED_PROTOBUF, type Composed, composedExit } from '../../pdk/composed.js';
 import type { PdkMethod } from '../../pdk/methods.js';
 import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
@@ -34,6 +34,11 @@ export class ProtobufEvent extends PluginEvent {
 
   protected composed(method: PdkMethod): Composed | undefined {
     return COMPOSED_PROTOBUF[method.index];
+  }
+
+  /** Kong is told what an object becomes, which depends on the request. */
+  protected override composedExit(method: PdkMethod, args: readonly unknown[]): Composed | undefined {
+    return composedExit(method, args);
   }
 
   protected send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
