@@ -40,6 +40,9 @@ const BUNDLED_PLUGINS = fileURLToPath(new URL('../../plugins', import.meta.url))
 export async function run(argv: string[]): Promise<number> {
   try {
     const options = parseServeFlags(argv);
+    if (options.compat !== undefined && options.pluginsDirectory === undefined) {
+      throw new UsageError('--compat is for plugins of your own: name their directory with -d');
+    }
     if (options.show === undefined) return await runPlugins(options);
     process.stdout.write(options.show === 'help' ? USAGE : `${packageVersion()}\n`);
     return 0;
@@ -97,9 +100,6 @@ async function printDump(options: ServeOptions): Promise<number> {
 }
 
 async function load(options: ServeOptions): Promise<readonly PluginDefinition[]> {
-  if (options.compat !== undefined && options.pluginsDirectory === undefined) {
-    throw new UsageError('--compat is for plugins of your own: name their directory with -d');
-  }
   const directory = options.pluginsDirectory ?? BUNDLED_PLUGINS;
   const { loadPlugins } = await import('../plugin/loader.js');
   const { plugins, failures } = await loadPlugins(

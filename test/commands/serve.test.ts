@@ -212,14 +212,60 @@ describe('serving', () => {
 
   it('fails with the reason when there is nothing to serve, or nowhere to listen', async () => {
     const none = files('none', { 'broken.mjs': BROKEN });
-    const [empty, nowhere] = await Promise.all([
+    const nothing = files('nothing', { 'README.md': '' });
+    const [empty, dumped, served, nowhere] = await Promise.all([
       runCli(['-d', none, '--socket', join(folder, 'none.sock')]),
+      runCli(['-d', nothing, '--dump-all-plugins']),
+      runCli(['-d', nothing, '--socket', join(folder, 'none.sock')]),
       runCli(['-d', plugins, '--plugin', 'noisy', '--socket', join(folder, 'no', 'such', 'x.sock')]),
     ]);
     assert.equal(empty.code, 1);
     assert.match(empty.stderr, /broken\.mjs:2.*no plugin could be loaded/s);
+    for (const { code, stdout, stderr } of [dumped, served]) {
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.ok(stderr.includes(`${nothing}: there is no plugin in this directory`), stderr);
+    }
     assert.equal(nowhere.code, 1);
     assert.match(nowhere.stderr, /cannot listen on .*x\.sock/);
+  });
+});
+
+describe('--compat stock', () => {
+  it('gives plugins of one’s own lists, over both protocols', async () => {
+    const socket = join(folder, 'compat.sock');
+    const lists = files('compat', {
+      'lists.cjs': `exports.Version = '1.0';
+        exports.Plugin = class {
+          async access(kong) { kong.response.setHeader('x', (await kong.request.get_headers()).one[0]); }
+        };`,
+    });
+    await start(['-d', lists, '--socket', socket, '--compat', 'stock', '--linger', '0']).said(
+      /server started/,
+    );
+    const peer = new KongPeer(socket);
+    const packed = new MsgpackKongPeer(socket);
+    try {
+      const answer = 'kong.request.get_headers';
+      const { calls } = await peer.event((await peer.start('lists')) as number, 'access', {
+        [answer]: { one: 'first' },
+      });
+      assert.deepEqual(calls.at(-1)?.args, { k: 'x', v: 'first' });
+      const event = await packed.event(await packed.start('lists'), 'access', {
+        [answer]: { one: ['first'] },
+      });
+      assert.deepEqual(event.calls.at(-1)?.Args, ['x', 'first']);
+    } finally {
+      peer.close();
+      packed.close();
+    }
+  });
+
+  it('is refused for the bundled plugins, and by any other name', async () => {
+    const refused = (...args: string[]) => captureOutput(() => run(['--compat', ...args]));
+    const lua = await refused('lua');
+    assert.deepEqual([lua.code, lua.stderr.includes('--compat must be stock, not "lua"')], [2, true]);
+    const { code, stderr } = await refused('stock', '--socket', join(folder, 'bundled.sock'));
+    assert.deepEqual([code, stderr.includes('name their directory with -d')], [2, true]);
   });
 });
 

@@ -77,14 +77,15 @@ function installDeclarations(folder: string): void {
     },
   );
   assert.ok(settings);
-  const { outDir = 'dist' } = settings.options;
+  const { outDir = 'dist', declarationDir = outDir } = settings.options;
   const built = program([join(ROOT, 'src/index.ts')], {
     ...settings.options,
     noEmit: false,
     declaration: true,
     emitDeclarationOnly: true,
     noCheck: true,
-    outDir: join(target, outDir.slice(ROOT.length)),
+    outDir: join(target, declarationDir.slice(ROOT.length)),
+    declarationDir: join(target, declarationDir.slice(ROOT.length)),
   });
   const { diagnostics, emitSkipped } = built.emit();
   assert.deepEqual([problems(diagnostics), emitSkipped], [[], false]);
