@@ -1,29 +1,26 @@
-import type { Kong, Phase, PluginConfig } from 'kong-ts-pluginserver';
+import { type Kong, type Phase, type PluginConfig, type Reports, reports } from 'kong-ts-pluginserver';
 import { compileFunction } from './compile/compile.js';
 import type { EditedText, Position } from './compile/positions.js';
 import { type PhaseFunctions, readFunctions } from './config.js';
 import { CompileError, FunctionConfigError, FunctionError } from './errors.js';
 import { countLimit } from './metrics.js';
 import { requireFunctionsAllowed } from './policy.js';
-import type { ProgramUnit } from './sandbox/guest.js';
-import { Isolate } from './sandbox/isolate.js';
-import { type LimitKind, type Limits, resolveLimits } from './sandbox/limits.js';
+import { FunctionInstance } from './sandbox/function-instance.js';
+import { type LimitKind, type Limits, resolveLimits, resolveThreads } from './sandbox/limits.js';
+import type { GuestError, ProgramUnit, RunEnd } from './sandbox/messages.js';
 import type { PdkTarget } from './sandbox/pdk-target.js';
-import type { GuestError, RunEnd } from './sandbox/run.js';
 
 /**
  * What the js-*-function plugins have in common: the functions of one configuration, compiled when the instance
- * starts, and their isolate, made at the first request and again when it had to be given up.
+ * starts, and run in a worker thread from the first request on.
  */
 export class FunctionsPlugin {
   readonly #name: string;
   readonly #functions: readonly PhaseFunctions[];
   readonly #texts = new Map<string, EditedText>();
-  readonly #program: readonly ProgramUnit[];
   readonly #limits: Limits;
-  #isolate: Isolate | undefined;
-  #opening: Promise<Isolate> | undefined;
-  #closed = false;
+  readonly #instance: FunctionInstance;
+  readonly #reports: Reports;
 
   /**
    * @param name the plugin's name, for messages
@@ -33,16 +30,24 @@ export class FunctionsPlugin {
    */
   constructor(name: string, phases: readonly Phase[], config: PluginConfig, env = process.env) {
     this.#name = name;
+    this.#reports = reports(name);
+    let threads: number;
     try {
       requireFunctionsAllowed(env);
       this.#functions = readFunctions(config, phases);
       this.#limits = resolveLimits(config, env);
+      threads = resolveThreads(env);
     } catch (error) {
       throw new FunctionConfigError(`${name}: ${(error as Error).message}`, { cause: error });
     }
-    this.#program = this.#functions.flatMap(({ phase, sources }, at) =>
+    const program = this.#functions.flatMap(({ phase, sources }, at) =>
       sources.map((source, index) => this.#compile(source, `${phase}[${index}]`, at)),
     );
+    this.#instance = new FunctionInstance(name, program, this.#limits, threads, (ms) => {
+      const fields = this.#functions.map(({ phase }) => `config.${phase}`).join(', ');
+      const text = `functions in ${fields} had their thread ended again and again: not run for ${ms / 1000} s`;
+      this.#reports.inBackground('err', 'suspended', text);
+    });
   }
 
   #compile(source: string, name: string, phase: number): ProgramUnit {
@@ -68,31 +73,19 @@ export class FunctionsPlugin {
   protected async handle(phase: Phase, kong: Kong): Promise<void> {
     const at = this.#functions.findIndex((functions) => functions.phase === phase);
     if (at < 0) return;
-    const isolate = this.#isolate?.isOpen ? this.#isolate : await this.#open();
-    const end = await isolate.run(at, kong as unknown as PdkTarget);
+    if (this.#reports.pending) await this.#reports.flush(kong);
+    const end = await this.#instance.run(at, kong as unknown as PdkTarget);
     await this.#conclude(phase, kong, end);
   }
 
-  /** Gives the isolate up; called when Kong closes the instance. */
+  /** Gives up what the functions keep, once those in progress have ended; called when Kong closes the instance. */
   close(): void {
-    this.#closed = true;
-    this.#isolate?.retire();
-    this.#isolate = undefined;
+    this.#instance.close();
   }
 
-  /** For measurements: bytes in use in the isolate; 0 before the first request. */
+  /** For measurements: memory that the functions' isolate had taken when the last one ran, bytes. */
   memoryUsed(): number {
-    return this.#isolate?.isOpen ? this.#isolate.memoryUsed() : 0;
-  }
-
-  async #open(): Promise<Isolate> {
-    this.#opening ??= Isolate.open(this.#program, this.#limits).finally(() => {
-      this.#opening = undefined;
-    });
-    const isolate = await this.#opening;
-    if (this.#closed) isolate.retire();
-    else this.#isolate = isolate;
-    return isolate;
+    return this.#instance.memoryUsed;
   }
 
   async #conclude(phase: Phase, kong: Kong, end: RunEnd): Promise<void> {
@@ -147,6 +140,7 @@ export class FunctionsPlugin {
       pdk_calls: `over the limit of ${pdkCalls} PDK calls`,
       output: `over the limit of ${outputBytes / 1024} KB handed to the PDK`,
       engine: 'the JavaScript engine failed',
+      suspended: 'its thread was ended too often',
     };
     return texts[limit];
   }

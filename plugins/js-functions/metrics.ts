@@ -11,3 +11,14 @@ const hits = metrics.counter(
 export function countLimit(plugin: string, limit: LimitKind): void {
   hits.inc({ plugin, limit });
 }
+
+const ends = metrics.counter(
+  'kong_ts_js_thread_ends_total',
+  'Worker threads that were ended for what a function did in them.',
+  ['plugin', 'limit'],
+);
+
+/** Counts a thread that had to be ended. */
+export function countThreadEnd(plugin: string, limit: LimitKind): void {
+  ends.inc({ plugin, limit });
+}

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { newQuickJSWASMModule } from 'quickjs-emscripten';
 import { CompileError } from '../errors.js';
+import { engineFault } from './judge.js';
 import type { Position } from './positions.js';
 import { type TransformedSource, transformSource } from './transform.js';
 
@@ -8,13 +8,6 @@ import { type TransformedSource, transformSource } from './transform.js';
 export interface CompileFault extends Position {
   readonly message: string;
 }
-
-/** Compiling needs little; what needs more is no configuration. */
-const CHECK_MEMORY_BYTES = 64 * 1024 * 1024;
-const CHECK_STACK_BYTES = 128 * 1024;
-
-/** The engine as it judges syntax. Instances are refused synchronously, so it is loaded with this module. */
-const engine = await newQuickJSWASMModule();
 
 /** Kong starts an instance per worker: the same strings come again and again. */
 const compiled = new LRUCache<string, TransformedSource>({
@@ -48,28 +41,10 @@ export function compileCheck(source: string): CompileFault | undefined {
   }
 }
 
-/** What the TypeScript parser lets pass, redeclarations for instance, the engine finds. */
+/** What the parser lets pass, the engine may not: it is the one that runs it. */
 function checkSyntax({ edited }: TransformedSource): void {
-  const runtime = engine.newRuntime({
-    memoryLimitBytes: CHECK_MEMORY_BYTES,
-    maxStackSizeBytes: CHECK_STACK_BYTES,
-  });
-  const context = runtime.newContext();
-  try {
-    const result = context.evalCode(edited.text, 'function', { compileOnly: true });
-    if (result.error === undefined) {
-      result.value.dispose();
-      return;
-    }
-    const shown = context.dump(result.error) as { name?: unknown; message?: unknown; stack?: unknown };
-    result.error.dispose();
-    const place = /function:(\d+):(\d+)/.exec(String(shown.stack));
-    throw new CompileError(
-      `${String(shown.name)}: ${String(shown.message)}`,
-      edited.originalPosition(Number(place?.[1] ?? 1), Number(place?.[2] ?? 1)),
-    );
-  } finally {
-    context.dispose();
-    runtime.dispose();
+  const fault = engineFault(edited.text);
+  if (fault !== undefined) {
+    throw new CompileError(fault.message, edited.originalPosition(fault.line, fault.column));
   }
 }

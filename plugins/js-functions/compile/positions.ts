@@ -16,9 +16,12 @@ export class EditedText {
   readonly #original: string;
   readonly #insertions: readonly Insertion[];
 
-  /** @param insertions in any order; those at one place keep theirs */
-  constructor(original: string, insertions: readonly Insertion[]) {
-    this.#original = original;
+  /**
+   * @param insertions in any order; those at one place keep theirs
+   * @param shown what positions are in, where that is another text of the same layout: the one before it was blanked
+   */
+  constructor(original: string, insertions: readonly Insertion[], shown = original) {
+    this.#original = shown;
     this.#insertions = insertions.toSorted((a, b) => a.at - b.at);
     let text = '';
     let from = 0;

@@ -1,12 +1,16 @@
-import type * as TS from 'typescript';
+import {
+  type AnyNode,
+  type ForOfStatement,
+  type Program,
+  parse,
+  type ReturnStatement,
+  type ThrowStatement,
+} from 'acorn';
 import { CompileError } from '../errors.js';
 import { EditedText, type Insertion, positionAt } from './positions.js';
-import { type TypeTools, typeTools } from './typescript.js';
+import { stripTypes } from './strip-types.js';
 
-/** The engine's parser works by recursion, too, and does not see the end of the stack: what nests deeper is refused. */
-/** The engine compares plain characters in a row without a look at the clock, so there must not be too many. */
-const MAX_PATTERN = 16_384;
-
+/** The engine's parser works by recursion and does not see the end of the host's stack: what nests deeper is refused. */
 const MOST_NESTING = 250;
 const TOO_DEEP = 'SyntaxError: nested too deeply';
 
@@ -17,12 +21,18 @@ export interface TransformedSource {
   readonly mayReturnFunction: boolean;
 }
 
+const INNER_HEAD = 'async function () {';
+/** What a source is parsed in: the same as what the engine gets around it, but for the names. */
+const HEAD = `(() => { 'use strict'; return ${INNER_HEAD}`;
+const TAIL = '\n}})';
+
 /**
  * Turns a string of the configuration, JavaScript or TypeScript, into an expression for the isolate:
  * `(suspend, resume, token, restore, thrown) => async function`, with the source as the function's body.
  *
- * Types are blanked, so that everything keeps its place. `await` gets the calls that keep track of which request is
- * being served (see ../sandbox/guest/runs.ts); nothing else is changed.
+ * Types are blanked, so that everything keeps its place; what is left is parsed as the engine parses it. `await` gets
+ * the calls that keep track of which request is being served (see ../sandbox/thread/guest/runs.ts); nothing else is
+ * changed.
  *
  * @throws CompileError for source that does not parse, and for syntax that the sandbox does not have
  */
@@ -37,227 +47,215 @@ export function transformSource(source: string): TransformedSource {
 }
 
 function transform(source: string): TransformedSource {
-  const tools = typeTools();
-  const { ts } = tools;
-  const head = 'async function () {';
-  const wrapped = `(${head}${source}\n})`;
-  const offset = head.length + 1;
+  const stripped = withoutTypes(source);
   const fail = (reason: string, at: number): never => {
-    throw new CompileError(reason, positionAt(source, Math.min(Math.max(at - offset, 0), source.length)));
+    const offset = Math.min(Math.max(at - HEAD.length, 0), source.length);
+    throw new CompileError(reason, positionAt(source, offset));
   };
-  const file = ts.createSourceFile(
-    'function.ts',
-    wrapped,
-    {
-      languageVersion: ts.ScriptTarget.ESNext,
-      impliedNodeFormat: ts.ModuleKind.ESNext,
-      jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
-    },
-    true,
-    ts.ScriptKind.TS,
-  );
-  const [problem] = (file as unknown as { parseDiagnostics: TS.DiagnosticWithLocation[] }).parseDiagnostics;
-  if (problem !== undefined) {
-    fail(`SyntaxError: ${ts.flattenDiagnosticMessageText(problem.messageText, ' ')}`, problem.start);
-  }
-  const body = onlyBody(ts, file, wrapped) ?? fail('SyntaxError: unexpected }', wrapped.length);
-  let unsupported: TS.Node | undefined;
-  const blanked = tools.blankSourceFile(file, (node) => {
-    unsupported ??= node;
-  });
-  if (unsupported !== undefined) {
-    fail(
-      `${describeTypeScript(tools, unsupported)} cannot be turned into JavaScript by leaving types out`,
-      unsupported.getStart(file),
-    );
-  }
-  const names = namesFor(source);
-  const rewriter = new Rewriter(ts, file, offset, names, fail);
-  rewriter.visit(body);
-  const prefix = `(${names.all.join(', ')}) => { 'use strict'; return ${head}`;
+  const wrapped = `${HEAD}${stripped}${TAIL}`;
+  const { program, identifiers } = parseScript(wrapped, fail);
+  const body = onlyBody(program, wrapped) ?? fail('SyntaxError: unexpected }', wrapped.length);
+  const names = namesBeside(identifiers);
+  const rewriter = new Rewriter(wrapped, names, fail);
+  for (const statement of body) rewriter.visit(statement);
+  const parameters = Object.values(names).join(', ');
   return {
-    edited: new EditedText(blanked.slice(offset, offset + source.length), [
-      { at: 0, text: `(${prefix}` },
-      ...rewriter.insertions,
-      { at: source.length, text: '\n}})' },
-    ]),
+    edited: new EditedText(
+      stripped,
+      [
+        { at: 0, text: `((${parameters}) => { 'use strict'; return ${INNER_HEAD}` },
+        ...rewriter.insertions,
+        { at: stripped.length, text: TAIL },
+      ],
+      source,
+    ),
     mayReturnFunction: rewriter.mayReturnFunction,
   };
 }
 
-/** The body of the function that the source was wrapped in, unless the source closed it and went on. */
-function onlyBody(ts: TypeTools['ts'], file: TS.SourceFile, wrapped: string): TS.Block | undefined {
-  const [statement] = file.statements;
-  if (file.statements.length !== 1 || statement === undefined || !ts.isExpressionStatement(statement)) return;
-  const { expression } = statement;
-  if (!ts.isParenthesizedExpression(expression) || expression.end !== wrapped.length) return;
-  if (!ts.isFunctionExpression(expression.expression)) return;
-  return expression.expression.end === wrapped.length - 1 ? expression.expression.body : undefined;
+function withoutTypes(source: string): string {
+  const head = `(${INNER_HEAD}`;
+  try {
+    const stripped = stripTypes(`${head}${source}\n})`);
+    return stripped.slice(head.length, stripped.lastIndexOf('\n})'));
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    const { line, column } = error.position;
+    const lines = source.split('\n');
+    if (line > lines.length) {
+      throw new CompileError(error.reason, positionAt(source, source.length));
+    }
+    throw new CompileError(error.reason, {
+      line,
+      column: Math.max(line === 1 ? column - head.length : column, 1),
+    });
+  }
 }
 
-function describeTypeScript({ ts }: TypeTools, node: TS.Node): string {
-  if (ts.isEnumDeclaration(node)) return 'an enum';
-  if (ts.isModuleDeclaration(node)) return 'a namespace';
-  if (ts.isParameter(node)) return 'a parameter property';
-  if (ts.isImportEqualsDeclaration(node) || ts.isExportAssignment(node)) return 'import = or export =';
-  if (ts.isTypeAssertionExpression(node)) return 'a type assertion in angle brackets';
-  return 'this TypeScript syntax';
+/** Parses as the engine does: HTML-like comments and all; `identifiers` as they read once their escapes are undone. */
+function parseScript(text: string, fail: (reason: string, at: number) => never) {
+  const identifiers = new Set<string>();
+  try {
+    const program = parse(text, {
+      ecmaVersion: 'latest',
+      sourceType: 'script',
+      preserveParens: true,
+      onToken: (token) => {
+        const { value } = token as { readonly value?: unknown };
+        if (typeof value === 'string') identifiers.add(value);
+      },
+    });
+    return { program, identifiers };
+  } catch (error) {
+    const { message, pos } = error as SyntaxError & { pos?: number };
+    if (pos === undefined) throw error;
+    if (text[pos] === '@') return fail('decorators are not available in functions', pos);
+    return fail(`SyntaxError: ${message.replace(/ \(\d+:\d+\)$/, '')}`, pos);
+  }
 }
 
-interface Names {
-  readonly suspend: string;
-  readonly resume: string;
-  readonly token: string;
-  readonly restore: string;
-  readonly thrown: string;
-  readonly all: readonly string[];
-  readonly stem: string;
+/** The statements that the source was wrapped in, unless the source closed what is around it and went on. */
+function onlyBody({ body: [outer, ...more] }: Program, wrapped: string): readonly AnyNode[] | undefined {
+  if (more.length > 0 || outer?.type !== 'ExpressionStatement' || outer.end !== wrapped.length) return;
+  const inner = outer.expression.type === 'ParenthesizedExpression' ? outer.expression.expression : undefined;
+  if (inner?.type !== 'ArrowFunctionExpression' || inner.body.type !== 'BlockStatement') return;
+  const [, returned, ...rest] = inner.body.body;
+  if (rest.length > 0 || returned?.type !== 'ReturnStatement') return;
+  const made = returned.argument;
+  if (made?.type !== 'FunctionExpression' || made.end !== wrapped.length - TAIL.length + 2) return;
+  return made.body.body;
 }
 
-/** Names that the source does not contain. */
-function namesFor(source: string): Names {
+type Names = Readonly<Record<'suspend' | 'resume' | 'token' | 'restore' | 'thrown', string>>;
+
+/** Names that begin like none of the source's own. */
+function namesBeside(identifiers: ReadonlySet<string>): Names {
   let stem = '$kong';
-  while (source.includes(stem)) stem += '_';
-  const [suspend, resume, token, restore, thrown] = ['S', 'R', 'T', 'C', 'X'].map((end) => stem + end) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { suspend, resume, token, restore, thrown, all: [suspend, resume, token, restore, thrown], stem };
+  while ([...identifiers].some((name) => name.includes(stem))) stem += '_';
+  return {
+    suspend: `${stem}S`,
+    resume: `${stem}R`,
+    token: `${stem}T`,
+    restore: `${stem}C`,
+    thrown: `${stem}X`,
+  };
 }
 
 /** Collects the insertions, and refuses what the sandbox does not have. */
 class Rewriter {
   readonly insertions: Insertion[] = [];
   mayReturnFunction = false;
-  readonly #ts: TypeTools['ts'];
-  readonly #file: TS.SourceFile;
-  readonly #offset: number;
+  readonly #text: string;
   readonly #names: Names;
   readonly #fail: (reason: string, at: number) => never;
   /** Functions around the node at hand. */
   #depth = 0;
   #nesting = 0;
   #loops = 0;
+  /** Where the labels before the statement at hand begin. */
+  #labelled: number | undefined;
 
-  constructor(
-    ts: TypeTools['ts'],
-    file: TS.SourceFile,
-    offset: number,
-    names: Names,
-    fail: (reason: string, at: number) => never,
-  ) {
-    this.#ts = ts;
-    this.#file = file;
-    this.#offset = offset;
+  constructor(text: string, names: Names, fail: (reason: string, at: number) => never) {
+    this.#text = text;
     this.#names = names;
     this.#fail = fail;
   }
 
-  visit(node: TS.Node): void {
-    if (++this.#nesting > MOST_NESTING) this.#fail(TOO_DEEP, this.#start(node));
+  visit(node: AnyNode): void {
+    if (++this.#nesting > MOST_NESTING) this.#fail(TOO_DEEP, node.start);
     this.#visitInner(node);
     this.#nesting--;
   }
 
-  #visitInner(node: TS.Node): void {
-    const ts = this.#ts;
+  #visitInner(node: AnyNode): void {
     this.#refuse(node);
-    // Types are blank by now; what they contain means nothing.
-    if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) {
-      if (!ts.isExpressionWithTypeArguments(node)) return;
-    }
-    if (ts.isAwaitExpression(node)) this.#awaiting(node);
-    else if (ts.isForOfStatement(node) && node.awaitModifier !== undefined) this.#awaitingLoop(node);
-    else if (ts.isThrowStatement(node)) this.#throwing(node);
-    else if (ts.isReturnStatement(node) && this.#depth === 0) this.#returning(node);
-    const inner = ts.isFunctionLike(node) || ts.isClassStaticBlockDeclaration(node);
+    const outerStart = this.#labelled ?? node.start;
+    this.#labelled = node.type === 'LabeledStatement' ? outerStart : undefined;
+    if (node.type === 'AwaitExpression') {
+      const { suspend, resume } = this.#names;
+      this.#insert(node.start, `${resume}(`);
+      this.#insert(node.argument.start, `${suspend}(`);
+      this.#insert(node.end, '))');
+    } else if (node.type === 'ForOfStatement' && node.await) this.#awaitingLoop(node, outerStart);
+    else if (node.type === 'ThrowStatement') this.#throwing(node);
+    else if (node.type === 'ReturnStatement' && this.#depth === 0) this.#returning(node);
+    const inner = /Function|StaticBlock/.test(node.type);
     if (inner) this.#depth++;
-    ts.forEachChild(node, (child) => {
+    for (const child of childrenOf(node)) {
+      // A label's name stands between it and its statement.
+      if (node.type === 'LabeledStatement' && child !== node.body) continue;
       // Chains such as a + b + c and a.b().c() nest in the tree only.
-      if (isChainedOn(ts, node, child)) this.#visitInner(child);
+      if (isChainedOn(node, child)) this.#visitInner(child);
       else this.visit(child);
-    });
+    }
     if (inner) this.#depth--;
   }
 
   #insert(at: number, text: string): void {
-    this.insertions.push({ at: at - this.#offset, text });
+    this.insertions.push({ at: at - HEAD.length, text });
   }
 
-  #start(node: TS.Node): number {
-    return node.getStart(this.#file);
-  }
-
-  #refuse(node: TS.Node): void {
-    const ts = this.#ts;
-    const refuse = (what: string) => this.#fail(`${what} not available in functions`, this.#start(node));
-    if (ts.isImportDeclaration(node) || node.kind === ts.SyntaxKind.ImportKeyword) refuse('modules are');
-    if (node.kind === ts.SyntaxKind.ExportKeyword || ts.isExportDeclaration(node)) refuse('modules are');
-    if (ts.isExportAssignment(node)) refuse('modules are');
-    if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) refuse('modules are');
-    if (ts.isBigIntLiteral(node) && !ts.isLiteralTypeNode(node.parent)) refuse('BigInt is');
-    if (ts.isDecorator(node)) refuse('decorators are');
-    if (ts.isRegularExpressionLiteral(node) && node.text.length > MAX_PATTERN) {
-      refuse(`regular expressions of more than ${MAX_PATTERN} characters are`);
-    }
-    if (ts.isWithStatement(node)) refuse('with is');
-    if (ts.isVariableDeclarationList(node)) {
-      const kind = node.flags & ts.NodeFlags.BlockScoped;
-      if (kind === ts.NodeFlags.Using || kind === ts.NodeFlags.AwaitUsing) refuse('using is');
-    }
-  }
-
-  /** `await E` becomes `resume(await suspend(E))`. */
-  #awaiting(node: TS.AwaitExpression): void {
-    const { suspend, resume } = this.#names;
-    this.#insert(this.#start(node), `${resume}(`);
-    this.#insert(this.#start(node.expression), `${suspend}(`);
-    this.#insert(node.end, '))');
+  #refuse(node: AnyNode): void {
+    const refuse = (what: string) => this.#fail(`${what} not available in functions`, node.start);
+    if (node.type === 'ImportExpression') refuse('modules are');
+    if (node.type === 'MetaProperty' && node.meta.name === 'import') refuse('modules are');
+    if (node.type === 'Literal' && typeof node.bigint === 'string') refuse('BigInt is');
+    if (node.type === 'VariableDeclaration' && /using/.test(node.kind)) refuse('using is');
   }
 
   /** The engine's own awaits in `for await` lose track: the loop's body and what follows it get it back. */
-  #awaitingLoop(node: TS.ForOfStatement): void {
-    const ts = this.#ts;
-    const { stem, token, restore } = this.#names;
-    const kept = `${stem}${this.#loops++}`;
-    let outer: TS.Node = node;
-    while (ts.isLabeledStatement(outer.parent)) outer = outer.parent;
-    this.#insert(this.#start(outer), `{const ${kept}=${token}();try{`);
-    this.#insert(this.#start(node.statement), `{${restore}(${kept});`);
-    this.#insert(node.statement.end, '}');
-    this.#insert(outer.end, `}finally{${restore}(${kept});}}`);
+  #awaitingLoop(node: ForOfStatement, outerStart: number): void {
+    const { suspend, token, restore } = this.#names;
+    const kept = `${suspend.slice(0, -1)}${this.#loops++}`;
+    this.#insert(outerStart, `{const ${kept}=${token}();try{`);
+    this.#insert(node.body.start, `{${restore}(${kept});`);
+    this.#insert(node.body.end, '}');
+    this.#insert(node.end, `}finally{${restore}(${kept});}}`);
   }
 
   /** What is not made on the spot by `new` may have no stack: where it is thrown is noted. */
-  #throwing(node: TS.ThrowStatement): void {
-    const ts = this.#ts;
-    if (ts.isNewExpression(node.expression)) return;
-    const { line, column } = positionAt(
-      this.#file.text.slice(this.#offset),
-      this.#start(node) - this.#offset,
-    );
-    this.#insert(this.#start(node.expression), `${this.#names.thrown}(${line},${column},`);
-    this.#insert(node.expression.end, ')');
+  #throwing(node: ThrowStatement): void {
+    if (node.argument.type === 'NewExpression') return;
+    const { line, column } = positionAt(this.#text.slice(HEAD.length), node.start - HEAD.length);
+    this.#insert(node.argument.start, `${this.#names.thrown}(${line},${column},(`);
+    this.#insert(node.argument.end, '))');
   }
 
-  #returning(node: TS.ReturnStatement): void {
-    const ts = this.#ts;
-    let value: TS.Node | undefined = node.expression;
-    while (value !== undefined && (ts.isParenthesizedExpression(value) || ts.isAwaitExpression(value))) {
-      value = value.expression;
+  #returning(node: ReturnStatement): void {
+    let value: AnyNode | null | undefined = node.argument;
+    while (value?.type === 'ParenthesizedExpression' || value?.type === 'AwaitExpression') {
+      value = value.type === 'AwaitExpression' ? value.argument : value.expression;
     }
-    if (value === undefined || ts.isLiteralExpression(value)) return;
-    const called = ts.isCallExpression(value) ? value.expression.getText(this.#file) : '';
+    if (!value || value.type === 'Literal') return;
+    const called =
+      value.type === 'CallExpression' ? this.#text.slice(value.callee.start, value.callee.end) : '';
     if (!/^kong\.response\.(exit|error)$/.test(called)) this.mayReturnFunction = true;
   }
 }
 
-function isChainedOn(ts: TypeTools['ts'], node: TS.Node, child: TS.Node): boolean {
-  if (ts.isBinaryExpression(node)) return node.left === child;
-  const chain =
-    ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node) || ts.isCallExpression(node);
-  return chain && node.expression === child;
+function* childrenOf(node: AnyNode): Generator<AnyNode> {
+  for (const value of Object.values(node) as unknown[]) {
+    if (isNode(value)) yield value;
+    else if (Array.isArray(value)) yield* value.filter(isNode);
+  }
+}
+
+function isNode(value: unknown): value is AnyNode {
+  return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
+}
+
+function isChainedOn(node: AnyNode, child: AnyNode): boolean {
+  switch (node.type) {
+    case 'BinaryExpression':
+    case 'LogicalExpression':
+      return node.left === child;
+    case 'MemberExpression':
+      return node.object === child;
+    case 'CallExpression':
+      return node.callee === child;
+    case 'ChainExpression':
+      return true;
+    default:
+      return false;
+  }
 }

@@ -16,8 +16,11 @@ export interface Limits {
   readonly outputBytes: number;
 }
 
-/** Which limit a run went over. `engine` is a fault of the engine itself. */
-export type LimitKind = 'cpu' | 'memory' | 'stack' | 'wall' | 'pdk_calls' | 'output' | 'engine';
+/**
+ * Which limit a run went over. `engine` is a fault of the engine itself, or the end of a thread that was another
+ * instance's doing; `suspended`: it was not run, since its threads had to be ended too often.
+ */
+export type LimitKind = 'cpu' | 'memory' | 'stack' | 'wall' | 'pdk_calls' | 'output' | 'engine' | 'suspended';
 
 /** One limit as configuration names it: in `config`, and as the operator's bound in the environment. */
 interface LimitSetting {
@@ -109,13 +112,29 @@ export function resolveLimits(config: Record<string, unknown>, env: NodeJS.Proce
   };
 }
 
+/** How many threads instances share: `KONG_TS_JS_THREADS`. */
+const THREADS = { variable: 'KONG_TS_JS_THREADS', default: 2, most: 64 } as const;
+
+/**
+ * How many worker threads the instances of this process share.
+ *
+ * @throws LimitSettingError for a value that is no integer in range
+ */
+export function resolveThreads(env: NodeJS.ProcessEnv): number {
+  return bound(env, THREADS.variable, THREADS.default, 1, THREADS.most);
+}
+
 function operatorBound(s: LimitSetting, env: NodeJS.ProcessEnv): number {
-  const text = env[s.variable];
-  if (text === undefined || text === '') return s.bound;
+  return bound(env, s.variable, s.bound, s.least, s.most);
+}
+
+function bound(env: NodeJS.ProcessEnv, name: string, standard: number, least: number, most: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return standard;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < s.least || value > s.most) {
+  if (!Number.isInteger(value) || value < least || value > most) {
     throw new LimitSettingError(
-      `${s.variable} must be an integer from ${s.least} to ${s.most}, not ${JSON.stringify(text)}`,
+      `${name} must be an integer from ${least} to ${most}, not ${JSON.stringify(text)}`,
     );
   }
   return value;

@@ -69,7 +69,7 @@ describe("the rows of Kong's serverless functions page, in JavaScript", () => {
       assert.throws(
         () => instance({ access: [mark('fine'), 'const x = 1;\n  const x = 2;'] }),
         (error: Error) => {
-          assert.match(error.message, /^js-pre-function access\[1\]:2:11: SyntaxError: /);
+          assert.match(error.message, /^js-pre-function access\[1\]:2:9: SyntaxError: /);
           return true;
         },
       );

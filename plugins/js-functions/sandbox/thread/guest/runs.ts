@@ -36,12 +36,15 @@ export const RUNS = String.raw`
       }]);
     });
   };
+  /** The box goes through a promise that guest code never sees, so that it cannot be forged. */
   const suspend = (value) => {
     const run = words[0];
-    return apply(nativeThen, adopted(value, run), [
-      (result) => (alive(run) ? { run, value: result, failed: false } : forever()),
-      (reason) => (alive(run) ? { run, value: reason, failed: true } : forever()),
-    ]);
+    return new NativePromise((resolve) => {
+      apply(nativeThen, adopted(value, run), [
+        (result) => { if (alive(run)) resolve({ run, value: result, failed: false }); },
+        (reason) => { if (alive(run)) resolve({ run, value: reason, failed: true }); },
+      ]);
+    });
   };
   const resume = (box) => {
     words[0] = box.run;
@@ -83,7 +86,7 @@ export const RUNS = String.raw`
     if (typeof value === 'string') return value;
     if (value instanceof Error) return value.name + ': ' + value.message + '\n' + value.stack;
     if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return String(value);
-    try { return stringify(value); } catch { return String(value); }
+    try { return nativeStringify(value); } catch { return String(value); }
   };
   const cut = (value, length) => { const whole = String(value); return whole.length > length ? whole.slice(0, length) : whole; };
 
@@ -96,17 +99,24 @@ export const RUNS = String.raw`
   const send = (method, id, args) => {
     const buffers = [];
     const plain = [];
-    let length = args.length, simple = true;
+    let { length } = args;
     while (length > 0 && args[length - 1] === undefined) length--;
     for (let i = 0; i < length; i++) {
       if (isBytes(args[i])) { plain[i] = null; buffers[buffers.length] = i; buffers[buffers.length] = bytesOf(args[i]); }
-      else {
-        plain[i] = args[i];
-        simple = simple && isPlain(args[i]);
-      }
+      else plain[i] = args[i];
     }
-    const json = simple ? nativeStringify(plain) : stringify(plain);
-    if (host.pdk(method, id, json, ...buffers)) halt();
+    const json = nativeStringify(plain);
+    const refused = host.pdk(method, id, json, ...buffers);
+    if (typeof refused === 'string') throw new TypeError(refused);
+    if (refused) halt();
+  };
+  /** A call that nobody may wait for and whose arguments cannot be taken: its run has failed, whatever is caught. */
+  const undeliverable = (run, error) => {
+    const report = nativeStringify([runs.get(run).index, ...describe(error)]);
+    abandon(run);
+    host.done(run, report);
+    host.stop();
+    halt();
   };
   const inRun = () => {
     const run = words[0];
@@ -123,13 +133,18 @@ export const RUNS = String.raw`
     const id = ++lastCall;
     calls.set(id, { run, resolve, reject });
     runs.get(run).calls.add(id);
-    try { send(method, id, args); } catch (error) { calls.delete(id); runs.get(run)?.calls.delete(id); reject(error); }
+    try { send(method, id, args); } catch (error) {
+      if (strict[method] && runs.has(run)) undeliverable(run, error);
+      calls.delete(id);
+      runs.get(run)?.calls.delete(id);
+      reject(error);
+    }
     return promise;
   };
 
-  /** Answers from the host: [id, ok, value] each, where ok 2 means value is the index of a buffer. */
-  const settle = (json, ...buffers) => {
-    for (const [id, ok, value] of parse(json)) {
+  /** Answers from the host: [id, ok, value] each, where ok 2 means bytes, from value to end. */
+  const settle = (json, bytes) => {
+    for (const [id, ok, value, end] of parse(json)) {
       const call = calls.get(id);
       if (call === undefined) continue;
       calls.delete(id);
@@ -138,7 +153,7 @@ export const RUNS = String.raw`
       state.calls.delete(id);
       words[0] = call.run;
       if (ok === 0) call.reject(hostError(value));
-      else call.resolve(ok === 2 ? new Bytes(buffers[value]) : value);
+      else call.resolve(ok === 2 ? new Bytes(bytes.slice(value, end)) : value);
     }
   };
 
@@ -161,6 +176,8 @@ export const RUNS = String.raw`
     try {
       if (error instanceof Error) return [cut(error.name, 200), cut(error.message, 2000), cut(error.stack, 8000)];
       const at = lastThrow !== undefined && Object.is(lastThrow.value, error) ? lastThrow : undefined;
+      // What the engine throws when it has no memory for an error.
+      if (error === null && at === undefined) return ['InternalError', 'out of memory', ''];
       return ['', cut(shown(error), 2000), '', at && at.line, at && at.column];
     } catch {
       return ['', 'something that cannot be shown was thrown', ''];
@@ -204,11 +221,12 @@ export const RUNS = String.raw`
   };
 
   const start = async (run, phase) => {
-    const state = { calls: new Set(), starting: undefined };
+    const state = { calls: new Set(), starting: undefined, index: 0 };
     runs.set(run, state);
     words[0] = run;
     const units = program[phase];
     for (let index = 0; index < units.length; index++) {
+      state.index = index;
       try {
         await runUnit(units[index], run, state);
       } catch (error) {

@@ -8,14 +8,17 @@ export const GUEST_FILE = 'sandbox';
 
 /**
  * The code that an isolate runs before anything of the user's: an expression whose value is a function
- * `(host, words, methods) => { define, start, settle, abandon }`.
+ * `(host, words, methods) => { seed, define, start, settle, abandon }`.
  *
  * `host` has the functions the host answers (check, stop, pdk, done, service), `words` is an Int32Array over memory
- * that the host reads, `methods` the paths of the PDK methods in JSON. Nothing of these stays reachable for user code.
+ * that the host reads, `methods` the PDK's methods in JSON: path, and whether a
+ * call of theirs ends the run when its arguments cannot be taken. Nothing of these stays reachable for user code.
  */
 export const GUEST_SOURCE = `(function (host, words, methodsJson) {
   'use strict';
-  const methods = JSON.parse(methodsJson);
+  const surface = JSON.parse(methodsJson);
+  const methods = surface.map(([path]) => path);
+  const strict = surface.map((method) => method[1]);
 ${GUARDS}${RUNS}${GLOBALS}${FREEZE}
-  return { define, start, settle, abandon };
+  return { seed, define, start, settle, abandon };
 })`;

@@ -2,7 +2,12 @@
 export const GLOBALS = String.raw`
   const service = (operation, args, ...buffers) => {
     const answer = host.service(operation, nativeStringify(args), ...buffers);
-    return typeof answer === 'string' ? parse(answer) : answer;
+    if (typeof answer !== 'string') return answer;
+    const { e, v } = parse(answer);
+    if (e === undefined) return v;
+    const error = new (e[0] === 'TypeError' ? TypeError : e[0] === 'RangeError' ? RangeError : Error)(e[1]);
+    if (error.name !== e[0]) error.name = e[0];
+    throw error;
   };
   const publish = (name, value) =>
     defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
@@ -26,6 +31,21 @@ export const GLOBALS = String.raw`
       : { [name](...args) { return callPdk(method, args); } }[name];
   }
   publish('kong', kong);
+
+  // The engine's own generator begins in every isolate where it stood in their common template (xorshift128).
+  const state = new Uint32Array(4);
+  const random = () => {
+    const t = state[3] ^ (state[3] << 11), s = state[0];
+    state[3] = state[2];
+    state[2] = state[1];
+    state[1] = s;
+    return state[0] = t ^ (t >>> 8) ^ s ^ (s >>> 19);
+  };
+  const seed = (a, b) => {
+    state.set([a, b, 1, 2]);
+    for (let i = 0; i < 16; i++) random();
+  };
+  replace(Math, 'random', { random() { return ((random() >>> 5) * 67108864 + (random() >>> 6)) / 9007199254740992; } }.random);
 
   const levels = { log: 'notice', info: 'info', debug: 'debug', warn: 'warn', error: 'err' };
   const console = {};
@@ -94,7 +114,10 @@ export const GLOBALS = String.raw`
     *keys() { for (const [name] of this.#pairs) yield name; }
     *values() { for (const [, value] of this.#pairs) yield value; }
     [Symbol.iterator]() { return this.entries(); }
-    toString() { return service('query.stringify', [this.#pairs]); }
+    toString() {
+      if (this.#pairs.length > 10000) throw new RangeError('more than 10000 pairs in a query');
+      return service('query.stringify', [this.#pairs]);
+    }
   }
   publish('URLSearchParams', URLSearchParams);
 
@@ -135,7 +158,7 @@ export const GLOBALS = String.raw`
     if (seen.has(value)) return seen.get(value);
     const keep = (copy) => { seen.set(value, copy); return copy; };
     if (value instanceof Date) return keep(new Date(value.getTime()));
-    if (value instanceof NativeRegExp) return keep(new NativeRegExp(value.source, value.flags));
+    if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags));
     if (value instanceof ArrayBuffer) return keep(value.slice(0));
     if (isView(value)) {
       const Type = viewTypes.find((type) => value instanceof type);

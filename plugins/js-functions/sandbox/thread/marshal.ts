@@ -1,13 +1,11 @@
-import { PluginServerError } from 'kong-ts-pluginserver';
-
 /** Deeper values than this are refused: codecs walk them recursively. */
 const MOST_DEPTH = 64;
+/** More values than this in the arguments of one call are refused: the thread that talks to Kong takes them over. */
+const MOST_VALUES = 50_000;
 
 /** Arguments that guest code handed over and that cannot be taken. */
-export class MarshalError extends PluginServerError {
-  constructor(message: string) {
-    super('JS_ARGUMENT', message);
-  }
+export class MarshalError extends Error {
+  readonly code = 'JS_ARGUMENT';
 }
 
 /**
@@ -15,7 +13,7 @@ export class MarshalError extends PluginServerError {
  *
  * @param json an array
  * @param buffers pairs of a position and the bytes that stand there
- * @throws MarshalError for text that is no array, too deep values, and the key `__proto__`
+ * @throws MarshalError for text that is no array, too deep or too many values, and the key `__proto__`
  */
 export function readArguments(json: string, buffers: readonly (readonly [number, Uint8Array])[]): unknown[] {
   let args: unknown;
@@ -26,12 +24,13 @@ export function readArguments(json: string, buffers: readonly (readonly [number,
   }
   if (!Array.isArray(args)) throw new MarshalError('the arguments could not be read');
   checkShape(args, json.includes('__proto__'));
-  for (const [index, bytes] of buffers) args[index] = Buffer.from(bytes);
+  for (const [index, bytes] of buffers) args[index] = bytes;
   return args;
 }
 
 function checkShape(root: unknown[], lookAtKeys: boolean): void {
   let level: object[] = [root];
+  let count = 0;
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MOST_DEPTH) throw new MarshalError(`an argument is nested more than ${MOST_DEPTH} deep`);
     const next: object[] = [];
@@ -39,7 +38,10 @@ function checkShape(root: unknown[], lookAtKeys: boolean): void {
       if (lookAtKeys && Object.hasOwn(value, '__proto__')) {
         throw new MarshalError('an argument has the key __proto__');
       }
-      for (const item of Object.values(value)) {
+      const items = Object.values(value);
+      count += items.length;
+      if (count > MOST_VALUES) throw new MarshalError(`the arguments hold more than ${MOST_VALUES} values`);
+      for (const item of items) {
         if (typeof item === 'object' && item !== null) next.push(item);
       }
     }
@@ -49,42 +51,40 @@ function checkShape(root: unknown[], lookAtKeys: boolean): void {
 
 /** One answer to guest code. */
 export interface Answer {
+  readonly run: number;
   readonly call: number;
   readonly ok: boolean;
-  /** The result, or the message of the error. */
-  readonly value: unknown;
+  /** The result, JSON text or bytes; or the message of the error. */
+  readonly value: string | Uint8Array | undefined;
 }
 
-/** Answers as guest code takes them: JSON text `[[call, ok, value], …]`, and the bytes that stand apart. */
-export function writeAnswers(answers: readonly Answer[]): { json: string; buffers: Uint8Array[] } {
-  const buffers: Uint8Array[] = [];
+/**
+ * Answers as guest code takes them: JSON text `[[call, 0, message], [call, 1, value], [call, 2, start, end], …]`, and
+ * the bytes that the last kind stands for, all in one.
+ */
+export function writeAnswers(answers: readonly Answer[]): { json: string; bytes: Uint8Array | undefined } {
+  const parts: Uint8Array[] = [];
+  let length = 0;
   const rows = answers.map(({ call, ok, value }) => {
     if (!ok) return `[${call},0,${JSON.stringify(String(value))}]`;
-    if (value instanceof Uint8Array) return `[${call},2,${buffers.push(value) - 1}]`;
     if (value === undefined) return `[${call},1]`;
-    const text = resultText(value);
-    return text === undefined
+    if (typeof value !== 'string') {
+      parts.push(value);
+      length += value.length;
+      return `[${call},2,${length - value.length},${length}]`;
+    }
+    return nesting(value) > MOST_DEPTH
       ? `[${call},0,"the result is nested too deeply or cannot be copied"]`
-      : `[${call},1,${text}]`;
+      : `[${call},1,${value}]`;
   });
-  return { json: `[${rows.join(',')}]`, buffers };
-}
-
-/** A result as JSON; undefined for what JSON cannot hold, and for what the guest's reader could not take. */
-function resultText(value: unknown): string | undefined {
-  if (typeof value !== 'object') return JSON.stringify(value) ?? 'null';
-  try {
-    const text = JSON.stringify(value) ?? 'null';
-    return nesting(text) > MOST_DEPTH ? undefined : text;
-  } catch {
-    // A cycle, or nested so deeply that the host's own writer gave up.
-    return undefined;
-  }
+  const [first] = parts;
+  const bytes = parts.length > 1 ? Buffer.concat(parts) : first;
+  return { json: `[${rows.join(',')}]`, bytes };
 }
 
 /** How deep a JSON text nests. */
 function nesting(text: string): number {
-  if (text.length <= MOST_DEPTH) return 0;
+  if (text.length <= MOST_DEPTH || text[0] === '"') return 0;
   let most = 0;
   let depth = 0;
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {

@@ -1,12 +1,15 @@
 import { createHash, createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 
 /** What a service answers: JSON for a string result, bytes for binary. */
-export type ServiceAnswer = { readonly json: unknown } | { readonly bytes: Uint8Array };
+type ServiceAnswer = { readonly json: unknown } | { readonly bytes: Uint8Array };
 
 type Service = (args: readonly unknown[], bytes: readonly Uint8Array[]) => ServiceAnswer;
 
+/** More pairs of a query than this are refused: the host takes many times their text for them. */
+const MOST_PAIRS = 10_000;
+
 /** An error whose text may be shown to guest code, as an error of that name. */
-export class ServiceError extends Error {
+class ServiceError extends Error {
   constructor(name: string, message: string) {
     super(message);
     this.name = name;
@@ -63,7 +66,11 @@ const SERVICES: Readonly<Record<string, Service>> = {
       throw new ServiceError('InvalidCharacterError', 'the text has characters above U+00FF');
     }
   },
-  'query.parse': ([text]) => json([...new URLSearchParams(String(text))]),
+  'query.parse': ([text]) => {
+    const pairs = String(text).split('&', MOST_PAIRS + 2).length;
+    if (pairs > MOST_PAIRS) throw new ServiceError('RangeError', `more than ${MOST_PAIRS} pairs in a query`);
+    return json([...new URLSearchParams(String(text))]);
+  },
   'query.stringify': ([pairs]) => json(new URLSearchParams(pairs as [string, string][]).toString()),
   'url.parse': ([input, base]) => json(urlParts(parseUrl(input, base))),
   'url.set': ([href, name, value]) => {
@@ -97,16 +104,25 @@ const SERVICES: Readonly<Record<string, Service>> = {
 /**
  * Performs one service for guest code.
  *
- * @throws ServiceError when guest code is to get an error
+ * @param argsJson a JSON array; undefined when it was too long to be taken
+ * @returns bytes, or JSON text: `{"v": result}`, or `{"e": [name, message]}` for an error that guest code is to get
  */
 export function performService(
   operation: string,
-  args: readonly unknown[],
+  argsJson: string | undefined,
   bytes: readonly Uint8Array[],
-): ServiceAnswer {
-  const service = Object.hasOwn(SERVICES, operation) ? SERVICES[operation] : undefined;
-  if (service === undefined) throw new ServiceError('TypeError', 'no such operation');
-  return service(args, bytes);
+): Uint8Array | string {
+  try {
+    if (argsJson === undefined) throw new ServiceError('RangeError', 'the text is too long for this sandbox');
+    const service = Object.hasOwn(SERVICES, operation) ? SERVICES[operation] : undefined;
+    if (service === undefined) throw new ServiceError('TypeError', 'no such operation');
+    const answer = service(JSON.parse(argsJson) as unknown[], bytes);
+    return 'bytes' in answer ? answer.bytes : JSON.stringify({ v: answer.json });
+  } catch (error) {
+    const [name, message] =
+      error instanceof ServiceError ? [error.name, error.message] : ['Error', 'the operation failed'];
+    return JSON.stringify({ e: [name, message] });
+  }
 }
 
 function buffer(bytes: Uint8Array = NO_BYTES): Buffer {

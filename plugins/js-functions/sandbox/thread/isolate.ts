@@ -1,0 +1,304 @@
+import type { EngineCode } from '../engine.js';
+import type { LimitKind, Limits } from '../limits.js';
+import type { GuestError, ProgramUnit, RunEnd } from '../messages.js';
+import { Guest, type GuestCall, type GuestHost, type GuestTemplate } from './guest.js';
+import { type Answer, MarshalError, readArguments, writeAnswers } from './marshal.js';
+import { threadProcessorMs } from './processor-time.js';
+import { LONG_SLICE_MS, Run, readReport } from './run.js';
+import type { ThreadState } from './thread-state.js';
+
+/** How long an isolate may take to get ready, milliseconds of the clock. */
+const SETUP_MS = 10_000;
+
+/** What the engine's own errors say when a limit was met that guest code could have caught. */
+const ENGINE_LIMITS: Readonly<Record<string, LimitKind>> = {
+  'out of memory': 'memory',
+  'stack overflow': 'stack',
+};
+
+/** What an isolate needs to know of its thread. */
+export interface IsolateHost {
+  readonly code: EngineCode;
+  readonly template: GuestTemplate;
+  readonly state: ThreadState;
+  /** Kinds of the PDK's methods, by their index. */
+  readonly surface: readonly { readonly path: readonly string[]; readonly kind: string }[];
+  /** A run makes a PDK call. */
+  call(run: number, method: number, call: number, args: unknown[]): void;
+  /** A run has ended. */
+  ended(run: number, end: RunEnd): void;
+}
+
+/**
+ * The functions of one plugin instance in an engine of their own, and the runs in progress in it.
+ *
+ * Runs share the engine, interleaved where they wait. Every entry into guest code goes through {@link Isolate.#enter},
+ * which also keeps the accounts: time goes to the run that guest code says it is working for. When no run is left,
+ * nothing is executed until the next one starts.
+ */
+export class Isolate {
+  readonly #host: IsolateHost;
+  readonly #instance: number;
+  readonly #limits: Limits;
+  readonly #runs = new Map<number, Run>();
+  #guest: Guest | undefined;
+  /** Runs that the host ended and that guest code must forget before its next job. */
+  #abandoned: number[] = [];
+  #answers: Answer[] = [];
+  #state: 'setup' | 'open' | 'retired' | 'closed' = 'setup';
+  #inside = false;
+  /** Whether guest code of this project alone is running: it is not interrupted. */
+  #trusted = false;
+  /** When the clock was last looked at. */
+  #clock = performance.now();
+  /** The processor's time at that moment; kept only while there are suspects among the runs. */
+  #processor = 0;
+  #suspects = 0;
+  /** Time that belongs to no run since there was last nothing left to do: continuations that lost theirs. */
+  #strayMs = 0;
+
+  /**
+   * Makes an isolate and compiles the program in it.
+   *
+   * @throws IsolateError
+   */
+  static async open(
+    host: IsolateHost,
+    instance: number,
+    program: readonly ProgramUnit[],
+    limits: Limits,
+  ): Promise<Isolate> {
+    const isolate = new Isolate(host, instance, limits);
+    const guestHost: GuestHost = {
+      mayGoOn: () => isolate.#mayGoOn(),
+      pdk: (call) => isolate.#pdk(call),
+      done: (run, report) => isolate.#done(run, report),
+    };
+    isolate.#guest = await Guest.open(host.code, host.template, program, limits, guestHost);
+    isolate.#state = 'open';
+    return isolate;
+  }
+
+  private constructor(host: IsolateHost, instance: number, limits: Limits) {
+    this.#host = host;
+    this.#instance = instance;
+    this.#limits = limits;
+  }
+
+  /** Whether new runs are taken. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Memory that the isolate has taken, bytes. */
+  get memoryUsed(): number {
+    return this.#guest?.memoryUsed ?? 0;
+  }
+
+  /** Starts the functions of a phase for one request; the host is told when they have ended. */
+  run(id: number, phase: number): void {
+    this.#runs.set(id, new Run(id));
+    this.#enter((guest) => guest.start(id, phase));
+  }
+
+  /** Hands in an answer. They wait for {@link settle}, so that those that come together go in together. */
+  answer(answer: Answer): void {
+    if (answer.call !== 0 && this.#runs.has(answer.run)) this.#answers.push(answer);
+  }
+
+  /** Hands the answers in. */
+  settle(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    const [first] = answers;
+    if (first === undefined || this.#runs.size === 0) return;
+    const { json, bytes } = writeAnswers(answers);
+    this.#enter((guest) => {
+      const fits = json.length + (bytes?.length ?? 0) < this.#limits.memoryBytes / 2;
+      if (fits && guest.settle(first.run, json, bytes)) return;
+      // The guest's part of this does not fail but for want of memory.
+      for (const { run: id } of answers) {
+        const run = this.#runs.get(id);
+        if (run !== undefined) this.#overLimit(run, 'memory');
+      }
+    });
+  }
+
+  /** Ends a run, whatever it is doing; nobody is told. */
+  end(id: number): void {
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    this.#forget(run);
+    this.#enter(() => {});
+  }
+
+  /** Takes no new runs. */
+  retire(): void {
+    if (this.#state === 'open') this.#state = 'retired';
+    this.#closeIfIdle();
+  }
+
+  // Entering guest code
+
+  /** Runs `work`, which enters guest code, and then the jobs that it left. */
+  #enter(work: (guest: Guest) => void): void {
+    const guest = this.#guest;
+    if (guest === undefined || this.#state === 'closed') {
+      this.#endAll('engine');
+      return;
+    }
+    this.#inside = true;
+    this.#clock = performance.now();
+    if (this.#suspects > 0) this.#processor = threadProcessorMs();
+    this.#host.state.enter(this.#instance, this.#limits.cpuMs - this.#strayMs, guest.memoryUsed);
+    try {
+      work(guest);
+      this.#charge();
+      this.#drain(guest);
+    } catch {
+      // Errors of guest code are values; what is thrown here is the engine's own failure, and its memory is lost.
+      this.#state = 'closed';
+      this.#guest = undefined;
+      this.#endAll('engine');
+    } finally {
+      this.#inside = false;
+      this.#host.state.leave();
+    }
+    this.#closeIfIdle();
+  }
+
+  #drain(guest: Guest): void {
+    for (;;) {
+      this.#forgetAbandoned(guest);
+      if (this.#runs.size === 0) return;
+      if (!guest.hasJob) {
+        this.#strayMs = 0;
+        return;
+      }
+      if (this.#strayMs > this.#limits.cpuMs) {
+        // Work that belongs to no run does not end: the runs in here can no longer be told apart.
+        this.#endAll('cpu');
+        this.retire();
+        return;
+      }
+      guest.runJob();
+      this.#charge();
+    }
+  }
+
+  #forgetAbandoned(guest: Guest): void {
+    if (this.#abandoned.length === 0) return;
+    const forgotten = this.#abandoned;
+    this.#abandoned = [];
+    this.#trusted = true;
+    for (const id of forgotten) guest.abandon(id);
+    this.#trusted = false;
+  }
+
+  #closeIfIdle(): void {
+    if (this.#state !== 'retired' || this.#runs.size > 0 || this.#inside) return;
+    this.#state = 'closed';
+    // Its memory goes with it.
+    this.#guest = undefined;
+  }
+
+  // Time
+
+  /** Puts the time since the last look at the clock to the account of the run in progress. */
+  #charge(): void {
+    const now = performance.now();
+    const spent = now - this.#clock;
+    this.#clock = now;
+    const processorSpent = this.#suspects > 0 ? this.#lookAtProcessor() : undefined;
+    const run = this.#runs.get(this.#guest?.run ?? 0);
+    const { cpuMs } = this.#limits;
+    if (run === undefined) {
+      this.#strayMs += processorSpent ?? Math.min(spent, LONG_SLICE_MS);
+      if (this.#strayMs <= cpuMs) this.#host.state.goesOn(cpuMs - this.#strayMs);
+      return;
+    }
+    const wasSuspect = run.suspect;
+    run.charge(spent, wasSuspect ? processorSpent : undefined, cpuMs);
+    if (run.suspect && !wasSuspect && ++this.#suspects === 1) this.#lookAtProcessor();
+    if (run.processorMs > cpuMs) this.#overLimit(run, 'cpu');
+    else this.#host.state.goesOn(cpuMs - run.processorMs);
+  }
+
+  /** Processor time since the last look at it, milliseconds. */
+  #lookAtProcessor(): number {
+    const before = this.#processor;
+    this.#processor = threadProcessorMs();
+    return this.#processor - before;
+  }
+
+  /** A run that has ended must not go on; nor may anything else without end. */
+  #mayGoOn(): boolean {
+    if (this.#trusted) return true;
+    if (this.#state === 'setup') return performance.now() - this.#clock < SETUP_MS;
+    this.#charge();
+    const id = this.#guest?.run ?? 0;
+    return id === 0 ? this.#strayMs <= this.#limits.cpuMs && this.#runs.size > 0 : this.#runs.has(id);
+  }
+
+  // Runs
+
+  #overLimit(run: Run, limit: LimitKind, detail: { index?: number; error?: GuestError } = {}): void {
+    this.#end(run, { kind: 'limit', limit, ...detail });
+    // A run stopped where it waits or calls leaves what kong.response.exit leaves. One stopped anywhere, or for want
+    // of memory, may have left the functions' own state half changed.
+    if ((limit === 'cpu' || limit === 'memory') && this.#state === 'open') this.#state = 'retired';
+  }
+
+  #forget(run: Run): boolean {
+    if (!this.#runs.delete(run.id)) return false;
+    if (run.suspect) this.#suspects--;
+    this.#abandoned.push(run.id);
+    return true;
+  }
+
+  #end(run: Run, end: RunEnd): void {
+    if (this.#forget(run)) this.#host.ended(run.id, end);
+  }
+
+  #endAll(limit: LimitKind): void {
+    for (const run of [...this.#runs.values()]) this.#end(run, { kind: 'limit', limit });
+  }
+
+  #done(id: number, report: string): void {
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    if (report === '') {
+      this.#end(run, { kind: 'done' });
+      return;
+    }
+    const { index, error } = readReport(report);
+    const limit = error.name === 'InternalError' ? ENGINE_LIMITS[error.message] : undefined;
+    if (limit !== undefined) this.#overLimit(run, limit, { index, error });
+    else this.#end(run, { kind: 'failed', index, error });
+  }
+
+  #pdk({ method: index, call, json, buffers }: GuestCall): true | false | string {
+    const run = this.#runs.get(this.#guest?.run ?? 0);
+    const method = this.#host.surface[index];
+    if (run === undefined || method === undefined) return false;
+    run.pdkCalls++;
+    run.outputBytes += buffers.reduce((sum, [, bytes]) => sum + bytes.length, json.length);
+    if (run.pdkCalls > this.#limits.pdkCalls || run.outputBytes > this.#limits.outputBytes) {
+      this.#overLimit(run, run.pdkCalls > this.#limits.pdkCalls ? 'pdk_calls' : 'output');
+      return false;
+    }
+    let args: unknown[];
+    try {
+      args = readArguments(json, buffers);
+    } catch (error) {
+      if (error instanceof MarshalError) return error.message;
+      throw error;
+    }
+    if (method.kind === 'exit') {
+      this.#end(run, { kind: 'exit', method: method.path.at(-1) as 'exit' | 'error', args });
+      return false;
+    }
+    this.#host.call(run.id, index, call, args);
+    return true;
+  }
+}
