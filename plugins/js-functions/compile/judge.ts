@@ -17,29 +17,43 @@ export interface EngineFault {
 
 /**
  * The engine as it judges syntax: code is compiled in it and not run. Starting an engine takes a turn of the event loop
- * and instances are refused at once, so one is ready, and another beside it for when the first goes down.
+ * and instances are refused at once, so one is ready, and once it is used another beside it for when it goes down.
  */
 const engineCode = compileEngine();
-const ready: Engine[] = await Promise.all([newEngine(), newEngine()]);
+const ready: Engine[] = [await newEngine()];
+/** Engines that are ready or about to be. */
+let engines = 1;
 
 function newEngine(): Promise<Engine> {
   return Engine.start(engineCode, MEMORY_BYTES, { callFunction: () => 0, shouldInterrupt: () => false });
 }
 
+function keepTwo(): void {
+  while (engines < 2) {
+    engines++;
+    newEngine().then(
+      (engine) => ready.push(engine),
+      (error: Error) => {
+        engines--;
+        process.emitWarning(`no engine to check functions could be started: ${error.message}`);
+      },
+    );
+  }
+}
+
 /** What the engine says against a source; undefined: nothing. */
 export function engineFault(source: string): EngineFault | undefined {
+  keepTwo();
   const [engine] = ready;
   if (engine === undefined)
-    return { message: 'SyntaxError: the engine is busy, try again', line: 1, column: 1 };
+    return { message: 'the engine is being started again, try later', line: 1, column: 1 };
   try {
     return compileIn(engine, source);
   } catch {
     // The engine went down over this source; the next one is judged by another.
     ready.shift();
-    newEngine().then(
-      (fresh) => ready.push(fresh),
-      (error: Error) => process.emitWarning(`no engine for functions could be started: ${error.message}`),
-    );
+    engines--;
+    keepTwo();
     return { message: 'SyntaxError: nested too deeply', line: 1, column: 1 };
   }
 }

@@ -15,7 +15,7 @@ const CACHE = new URL('../../../node_modules/.cache/kong-ts-pluginserver/', impo
  */
 export function threadEntry(): URL {
   if (!import.meta.url.endsWith('.ts')) return ENTRY;
-  const require = createRequire(import.meta.resolve('tsx'));
+  const require = createRequire(import.meta.url);
   const { buildSync } = require('esbuild') as {
     buildSync(options: object): { readonly outputFiles: readonly { readonly text: string }[] };
   };
