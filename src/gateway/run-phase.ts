@@ -39,7 +39,7 @@ export async function runPhase(
   exchange.observer?.phaseStarted(phase);
   try {
     for (const plugin of plugins) {
-      if (plugin.kind.phases.includes(phase)) {
+      if (hasPhase(plugin, phase)) {
         await runEvent(phase, plugin, exchange, node, callers);
         if (exchange.exit !== undefined) {
           return false;
@@ -115,6 +115,13 @@ export function responseFilters(
   };
 }
 
+/** Functions in Lua have the phases that the configuration gives them; all others would do nothing. */
+function hasPhase({ kind, config }: PlannedPlugin, phase: Phase): boolean {
+  if (!kind.phases.includes(phase)) return false;
+  const functions = config[phase];
+  return kind.runsIn !== 'lua' || (Array.isArray(functions) && functions.length > 0);
+}
+
 /** Runs the log phase. The client has its answer: a plugin that fails is logged, the others still run. */
 export async function runLogPhase(
   plugins: readonly PlannedPlugin[],
@@ -124,7 +131,7 @@ export async function runLogPhase(
 ): Promise<void> {
   exchange.observer?.phaseStarted('log');
   for (const plugin of plugins) {
-    if (plugin.kind.phases.includes('log')) {
+    if (hasPhase(plugin, 'log')) {
       try {
         await runEvent('log', plugin, exchange, node, callers);
       } catch (error) {

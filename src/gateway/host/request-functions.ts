@@ -1,5 +1,5 @@
-import { forwardedPrefix } from '../http/upstream-request.js';
 import type { StoredBody } from '../http/request-body.js';
+import { forwardedPrefix } from '../http/upstream-request.js';
 import type { LuaValue } from '../plugin-port.js';
 import { limitArgument, stringArgument } from './arguments.js';
 import { parseBody } from './body.js';
