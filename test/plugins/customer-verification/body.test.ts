@@ -15,15 +15,16 @@ describe('customer-verification and bodies', () => {
   let postgres: Postgres;
   let server: Awaited<ReturnType<typeof startServer>>;
   let gateway: GatewayRig;
+  const bound = { algorithm: 'hmac-sha256', bind: ['body'] };
 
   const headersFor = async (id: string, body: Uint8Array | string) =>
     signatureHeaders(
       { certificateId: id, key: 'k', algorithm: 'hmac-sha256', bind: ['body'] },
       { body: body as Uint8Array },
     );
-  const post = (headers: Record<string, string>, path = '/bound') =>
+  const post = (headers: Record<string, string>, path = '/bound', port = gateway.port) =>
     http.request({
-      port: gateway.port,
+      port,
       path,
       method: 'POST',
       headers: { host: 'test', ...headers },
@@ -44,8 +45,7 @@ describe('customer-verification and bodies', () => {
       `insert into customer (certificate, authentication) values ('alice', '{"client_key": "k"}')`,
     );
     await db.end();
-    server = await startServer([], { eventDeadlineMs: DEADLINE_MS });
-    const bound = { algorithm: 'hmac-sha256', bind: ['body'] };
+    server = await startServer();
     gateway = await startGateway(server.socketPath, {
       bound: { ...bound, max_body_mb: 1 },
       large: bound,
@@ -113,9 +113,14 @@ describe('customer-verification and bodies', () => {
     ]);
   });
 
-  it('gives a slow upload the time that it takes', async () => {
+  it('gives a slow upload the time that it takes', async (t) => {
+    const hasty = await startServer([], { eventDeadlineMs: DEADLINE_MS });
+    t.after(() => hasty.close());
+    const rig = await startGateway(hasty.socketPath, { bound });
+    t.after(() => rig.close());
     const body = Buffer.from('x'.repeat(10));
-    const request = post({ ...(await headersFor('alice', body)), 'content-length': '10' });
+    const headers = { ...(await headersFor('alice', body)), 'content-length': '10' };
+    const request = post(headers, '/bound', rig.port);
     const answer = statusOf(request);
     // More than the event's deadline passes while the client sends.
     for (const byte of body) {
