@@ -109,7 +109,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     response.assignSocket(socket as Socket);
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
     response.once('finish', () => {
-      if (response.statusCode !== 101) socket.end();
+      if (response.statusCode === 101) return;
+      // As node's server does where it has the connection itself.
+      response.detachSocket(socket as Socket);
+      socket.end();
+      response.emit('close');
     });
     onRequest(request, response, isWebSocket ? { socket, head } : undefined);
   };

@@ -84,7 +84,7 @@ export async function handleExchange(
     }
   }
   // A response that broke off is at its end, too.
-  await finished(response).catch(() => undefined);
+  if (exchange.upstreamTunnel === undefined) await finished(response).catch(() => undefined);
   exchange.timing.finished = Date.now();
   observer?.phaseEnded('upstream');
   observer?.answered();

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { finished, pipeline } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import type { Exchange } from './exchange.js';
 import { errorBody, NGINX_MESSAGES } from './http/error-body.js';
 import { HeaderList } from './http/header-list.js';
@@ -148,8 +149,9 @@ export async function switchProtocols(
     keepAlive: false,
     upgrade: true,
   });
+  const sent = once(response, 'finish');
   response.end();
-  await finished(response);
+  await sent;
   response.detachSocket(client.socket as Socket);
   await tunnel(client, upstream);
 }
