@@ -1,3 +1,4 @@
+import { loadEnvFile } from './env-file.js';
 import { definitionFromParts } from './plugin/dedicated.js';
 import type { PluginClass } from './plugin/definition.js';
 import { dump } from './plugin/dump.js';
@@ -31,6 +32,8 @@ export async function startDedicatedServer(
   try {
     const options = parseServeFlags(process.argv.slice(2), `${name}.sock`);
     process.env.KONG_TS_ENV_FILE = options.envFile;
+    const warning = loadEnvFile(options.envFile);
+    if (warning !== undefined && options.dump === undefined) process.stderr.write(`${name}: ${warning}\n`);
     if (options.show === 'version') process.stdout.write(`${packageVersion()}\n`);
     else if (options.dump !== undefined) {
       const print = reserveStdout();

@@ -3,6 +3,7 @@ export { openRawBody, type RawBody } from './api/raw-body.js';
 export { quoted, RateLimiter, Reports, reports, type Severity } from './api/reports.js';
 export { type Share, SharedResources } from './api/shared-resources.js';
 export { startDedicatedServer } from './dedicated-server.js';
+export { parseEnvFile } from './env-file.js';
 export { PluginServerError } from './errors.js';
 export { HandlerExit, PdkError, type PdkErrorCode } from './pdk/errors.js';
 export { PDK_METHODS as pdkFunctions, type PdkMethod as PdkFunction } from './pdk/methods.js';

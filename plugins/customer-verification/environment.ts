@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'dotenv';
+import { parseEnvFile } from 'kong-ts-pluginserver';
 
 /** Where the settings are read from unless `KONG_TS_ENV_FILE` (the server's `--env-file`) names another file. */
 export const DEFAULT_ENV_FILE = '/usr/local/kong/kong.env';
@@ -19,7 +19,7 @@ export function readEnvironment(processEnvironment: Environment = process.env): 
 } {
   const file = processEnvironment.KONG_TS_ENV_FILE || DEFAULT_ENV_FILE;
   try {
-    return { environment: { ...parse(readFileSync(file)), ...processEnvironment } };
+    return { environment: { ...parseEnvFile(readFileSync(file, 'utf8')), ...processEnvironment } };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     if (code === 'ENOENT' || code === 'ENOTDIR') return { environment: processEnvironment };

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { loadEnvFile } from '../env-file.js';
 import type { PluginDefinition } from '../plugin/definition.js';
 import { describeError } from '../server/errors.js';
 import { parseServeFlags, type ServeOptions, UsageError } from '../server/flags.js';
@@ -53,8 +54,12 @@ export async function run(argv: string[]): Promise<number> {
 
 /** Serves or dumps. Returns while serving only. */
 async function runPlugins(options: ServeOptions): Promise<number> {
-  // Plugins read it themselves: Kong starts a plugin server without any of its own environment.
   process.env.KONG_TS_ENV_FILE = options.envFile;
+  const warning = loadEnvFile(options.envFile);
+  // Workers would say it again, and a dump's lines are those of a start that comes anyway.
+  if (warning !== undefined && options.dump === undefined && process.env.KONG_TS_WORKER === undefined) {
+    process.stderr.write(`kong-ts-pluginserver: ${warning}\n`);
+  }
   let code: number;
   try {
     if (options.dump !== undefined) code = await printDump(options);

@@ -32,6 +32,10 @@ export interface DevOptions {
   readonly strict: boolean;
   /** Print a line of JSON once everything is up, and nothing else on standard output. */
   readonly json: boolean;
+  /** The plugin server's environment file; undefined: its default. */
+  readonly envFile: string | undefined;
+  /** Plugins get this process's environment, too, which they will not have under Kong. */
+  readonly inheritEnv: boolean;
   readonly help: boolean;
 }
 
@@ -53,6 +57,8 @@ SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
       --inspect[=HOST:PORT]    let a debugger attach to the plugin server (default: 127.0.0.1:9229)
       --strict                 refuse what the local gateway does not emulate, which is otherwise noted
       --ignore-unknown         note unknown plugins and keys of the configuration instead of refusing them
+      --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
+      --inherit-env            plugins get the variables of this shell, too; under Kong they will not have them
       --json                   print one line of JSON when everything is up; all else goes to standard error
   -v, --verbose                show each PDK call, and log lines from level info on (default: notice); twice: debug
       --help
@@ -71,6 +77,8 @@ const FLAGS = {
   inspect: { type: 'string' },
   strict: { type: 'boolean', default: false },
   'ignore-unknown': { type: 'boolean', default: false },
+  'env-file': { type: 'string' },
+  'inherit-env': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   verbose: { type: 'boolean', short: 'v', multiple: true },
   help: { type: 'boolean', short: 'h', default: false },
@@ -96,6 +104,8 @@ export function parseDevFlags(argv: readonly string[]): DevOptions {
     strict: values.strict,
     ignoreUnknown: values['ignore-unknown'],
     json: values.json,
+    envFile: values['env-file'],
+    inheritEnv: values['inherit-env'],
     help: values.help,
   };
 }

@@ -17,8 +17,12 @@ export interface PluginServerOptions {
   readonly socketPath: string;
   readonly pluginsDirectory: string | undefined;
   readonly compat?: 'stock' | undefined;
-  /** Added to our own environment. */
+  /** The variables that it has beside those of its environment file. */
   readonly env: Record<string, string>;
+  /** Whether it gets all of our own environment, which it would not have under Kong. */
+  readonly inheritEnv?: boolean;
+  /** The server's `--env-file`. */
+  readonly envFile?: string | undefined;
   /** HOST:PORT at which a debugger may attach to the server. */
   readonly inspect?: string | undefined;
   /** Each line the server writes, and what happens to its process. */
@@ -201,10 +205,11 @@ export class PluginServerProcess {
 
   /** Detached, so that a Ctrl-C in the terminal reaches us alone and we stop things in order. */
   private spawn(args: string[], nodeFlags: string[] = []): ChildProcess {
-    const { pluginsDirectory, compat } = this.options;
+    const { pluginsDirectory, compat, envFile } = this.options;
     const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
+    const environment = envFile === undefined ? [] : [`--env-file=${envFile}`];
     const compatibility = compat === undefined ? [] : ['--compat', compat];
-    return this.spawnCli(['serve', ...directory, ...compatibility, ...args], nodeFlags);
+    return this.spawnCli(['serve', ...directory, ...compatibility, ...environment, ...args], nodeFlags);
   }
 
   private spawnCli(args: string[], nodeFlags: string[] = []): ChildProcess {
@@ -213,13 +218,19 @@ export class PluginServerProcess {
     return spawn(process.execPath, [...inherited, ...nodeFlags, CLI, ...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.env },
+      env: { ...(this.options.inheritEnv ? process.env : systemEnvironment()), ...this.env },
     });
   }
 }
 
 /** Our own command line: TypeScript beside the sources, JavaScript in a build. */
 const CLI = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
+
+/** What a process needs on this machine to run at all; no setting of a plugin. */
+function systemEnvironment(): NodeJS.ProcessEnv {
+  const names = /^(PATH|HOME|TMPDIR|TZ|LANG|LC_.*|NODE_.*|SystemRoot|TEMP|TMP)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => names.test(name)));
+}
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

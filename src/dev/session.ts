@@ -126,6 +126,8 @@ export class DevSession {
       log: this.output.serverLine,
       onProcesses: (pids: number[]) => folder.protect(pids),
       inspect: options.inspect,
+      inheritEnv: options.inheritEnv,
+      envFile: options.envFile,
     };
     const asked = new PluginServerProcess({ ...serverOptions, env: {} });
     const [, plugins, faults, echo] = await allSettled([

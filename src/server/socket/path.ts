@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
+import { dirname } from 'node:path';
 import * as util from 'node:util';
 import { PluginServerError } from '../../errors.js';
 
@@ -142,8 +143,20 @@ export class SocketPath {
   }
 
   private unusable(cause: NodeJS.ErrnoException): SocketPathError {
+    const folder = dirname(this.path);
+    // As root, a folder that is not there is reported as EACCES by listen().
+    if (fileAt(folder) === undefined) {
+      const message = `cannot listen on ${this.path}: the folder ${folder} does not exist (--socket PATH chooses another)`;
+      return new SocketPathError('SOCKET_PATH_UNUSABLE', message, { cause });
+    }
+    const hint =
+      cause.code === 'EACCES' || cause.code === 'EPERM'
+        ? ` (no right to write in ${folder}; --socket PATH chooses another)`
+        : '';
     const reason = cause.code === undefined ? cause.message : `${cause.code}: ${cause.message}`;
-    return new SocketPathError('SOCKET_PATH_UNUSABLE', `cannot listen on ${this.path}: ${reason}`, { cause });
+    return new SocketPathError('SOCKET_PATH_UNUSABLE', `cannot listen on ${this.path}: ${reason}${hint}`, {
+      cause,
+    });
   }
 }
 
