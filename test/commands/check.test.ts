@@ -93,6 +93,34 @@ describe('check', () => {
     assert.equal(code, 0);
   });
 
+  it('names a post-function that takes the place of the guard', async () => {
+    const withPost = (lua: string) =>
+      config(`          - name: customer-verification
+          - { name: post-function, config: { access: ["${lua}"] } }\n`);
+    const { lines } = await check(withPost('-- kong.ctx.shared.customer_verified'));
+    assert.match(
+      lines.join('\n'),
+      /^10:19: plugin "post-function": .* kong\.ctx\.shared\.customer_verified .*\(note\)/,
+    );
+    const kept = await check(
+      withPost('if not kong.ctx.shared.customer_verified then return kong.response.exit(503) end'),
+    );
+    assert.doesNotMatch(kept.lines.join('\n'), /customer_verified/);
+  });
+
+  it('knows what an instance would refuse with several workers', async () => {
+    const file = join(folder, 'workers.yml');
+    writeFileSync(
+      file,
+      config(`          - name: customer-verification
+            config: { replay_protection: true, clock_skew: 30, replay_store: memory }\n`),
+    );
+    assert.equal((await new CliProcess(['check', file]).finished).code, 0);
+    const { code, stdout } = await new CliProcess(['check', '--workers', '2', file]).finished;
+    assert.equal(code, 1);
+    assert.match(stdout, /:10:\d+: plugin "customer-verification": config\.replay_store: must be redis/);
+  });
+
   it('exits with 2 for a file that is not there', async () => {
     const { code, stderr } = await new CliProcess(['check', join(folder, 'none.yml')]).finished;
     assert.equal(code, 2);

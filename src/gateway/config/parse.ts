@@ -4,6 +4,7 @@ import type { PluginCatalog } from './catalog.js';
 import type { GatewayConfig } from './entities.js';
 import { checkMeta, EntityReader, isEmptyTable } from './entity-reader.js';
 import { ENTITY_KINDS, FOREIGN_KEYS, UNCHECKED_KINDS } from './entity-schemas.js';
+import { noteLostGuards } from './guards.js';
 import { migratePaths } from './migrate-paths.js';
 import { checkPlugin } from './plugin-entity.js';
 import { formatProblem, type Problem } from './problems.js';
@@ -58,6 +59,7 @@ export function parseDeclarativeConfig(
     for (const entity of reader.entities) {
       if (entity.kind === 'plugins') checkPlugin(entity, reader, source, catalog, options);
     }
+    noteLostGuards(reader, source);
   }
   const config = buildConfig(reader.entities, source);
   problems.sort();
