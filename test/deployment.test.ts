@@ -39,7 +39,7 @@ test('every plugin of kong.conf has its entries, and every entry its plugin', ()
     assert.match(socket ?? '', /^\/usr\/local\/kong\/[\w-]+\.sock$/, `${prefix}_socket`);
     assert.match(
       conf.get(`${prefix}_query_cmd`) ?? '',
-      new RegExp(`--dump --plugin ${plugin} --socket ${socket}$`),
+      new RegExp(`--dump --plugin ${plugin} (--workers 2 )?--socket ${socket}$`),
     );
   }
   const keys = own.flatMap((name) => {

@@ -40,6 +40,21 @@ const fields: Record<string, Field>[] = [
   { error_status: bounded('integer', 'error_status', 403) },
 ];
 
+/** Each worker remembers the signatures that it has seen, and no others: Kong itself is to refuse such a configuration. */
+const REDIS_ONLY = {
+  conditional: {
+    if_field: 'replay_protection',
+    if_match: { eq: true },
+    then_field: 'replay_store',
+    then_match: { eq: 'redis' },
+  },
+};
+
+/** How many processes the server runs: its `--workers`, which `--dump` takes, too. */
+function workers(): number {
+  return Number(process.env.KONG_TS_WORKERS ?? 1);
+}
+
 /** The plugin's `config` record in the words of Kong's schemas, so that Kong itself refuses what cannot work. */
 export const Schema = {
   // Before this plugin has run, Kong does not know a consumer.
@@ -54,5 +69,6 @@ export const Schema = {
         then_match: { gt: 0 },
       },
     },
+    ...(workers() > 1 ? [REDIS_ONLY] : []),
   ],
 };

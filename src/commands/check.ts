@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageFile } from '../dev/package-files.js';
 import { pluginCatalog } from '../gateway/config/catalog.js';
@@ -13,7 +15,7 @@ functions in it, running none of them. Each fault is a line "file:line:column: m
 is any. What is not checked, or has no effect in the local gateway, is noted behind the faults.
 
   -d, --plugins-directory DIR   the plugins it may use (default: the bundled ones)
-      --workers N               how many the plugin server runs (default: 1); the memory of one is not another's
+      --workers N               how many the plugin server runs (default: as kong.conf beside FILE says, or 1)
       --strict                  notes are faults
       --json                    print {"problems": […], "notes": […]} instead
   -h, --help                    this text
@@ -29,14 +31,14 @@ export async function run(argv: string[]): Promise<number> {
   let directory = packageFile('plugins');
   let strict = false;
   let json = false;
-  let workers = 1;
+  let workers: number | undefined;
   try {
     const { values, positionals } = parseArgs({
       args: argv,
       allowPositionals: true,
       options: {
         'plugins-directory': { type: 'string', short: 'd' },
-        workers: { type: 'string', default: '1' },
+        workers: { type: 'string' },
         strict: { type: 'boolean' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h' },
@@ -47,8 +49,10 @@ export async function run(argv: string[]): Promise<number> {
       return 0;
     }
     if (positionals.length > 1) throw new TypeError('one file at a time');
-    if (!/^[1-9]\d*$/.test(values.workers)) throw new TypeError('--workers must be a whole number above 0');
-    workers = Number(values.workers);
+    if (values.workers !== undefined) {
+      if (!/^[1-9]\d*$/.test(values.workers)) throw new TypeError('--workers must be a whole number above 0');
+      workers = Number(values.workers);
+    }
     json = values.json;
     strict = values.strict === true;
     file = positionals[0] ?? file;
@@ -64,9 +68,10 @@ export async function run(argv: string[]): Promise<number> {
     process.stderr.write(`kong-ts-pluginserver check: ${(error as Error).message}\n`);
     return 2;
   }
+  const context = { workers: workers ?? workersOf(file) };
   const { plugins, failures } = await loadPlugins(directory);
   for (const failure of failures) process.stderr.write(`kong-ts-pluginserver check: ${failure.message}\n`);
-  const { problems, notes } = parseDeclarativeConfig(text, file, pluginCatalog(plugins, { workers }));
+  const { problems, notes } = parseDeclarativeConfig(text, file, pluginCatalog(plugins, context));
   if (json) {
     process.stdout.write(`${JSON.stringify({ problems, notes })}\n`);
     return problems.length > 0 || failures.length > 0 ? 1 : 0;
@@ -76,4 +81,17 @@ export async function run(argv: string[]): Promise<number> {
   const faulty = problems.length > 0 || (strict && notes.length > 0);
   if (!faulty) process.stdout.write(`${file}: no faults\n`);
   return faulty || failures.length > 0 ? 1 : 0;
+}
+
+/** The most workers that a start_cmd in the kong.conf beside a declarative config asks for; 1 without such a file. */
+function workersOf(file: string): number {
+  let text: string;
+  try {
+    text = readFileSync(join(dirname(file), 'kong.conf'), 'utf8');
+  } catch {
+    // Most configurations are checked where there is none.
+    return 1;
+  }
+  const asked = [...text.matchAll(/^\s*pluginserver_\w+_start_cmd\s*=.*--workers[ =](\d+)/gm)];
+  return Math.max(1, ...asked.map(([, count]) => Number(count)));
 }

@@ -14,7 +14,8 @@ const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
       --socket PATH            path of the socket, instead of the two above
       --socket-mode MODE       its permissions (default: 0600)
       --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
-      --workers N              processes that share the work (default: 1)
+      --workers N              processes that share the work (default: 1); give it to --dump as well, so that Kong
+                               refuses what cannot work with several
       --linger SECONDS         how long they serve on when Kong has ended the process that it started, unless another
                                one takes over (default: 10; 0: they end with it)
       --metrics HOST:PORT      serve Prometheus metrics there
@@ -55,6 +56,7 @@ export async function run(argv: string[]): Promise<number> {
 /** Serves or dumps. Returns while serving only. */
 async function runPlugins(options: ServeOptions): Promise<number> {
   process.env.KONG_TS_ENV_FILE = options.envFile;
+  process.env.KONG_TS_WORKERS = String(options.workers);
   const warning = loadEnvFile(options.envFile);
   // Workers would say it again, and a dump's lines are those of a start that comes anyway.
   if (warning !== undefined && options.dump === undefined && process.env.KONG_TS_WORKER === undefined) {

@@ -41,7 +41,7 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** How much longer than its deadline Kong may take for the calls of an event over MsgPack:1. */
 const STEP_GRACE_MS = 60_000;
 const SWEEP_MS = 500;
-/** A refusing instance that has been left alone for this long is tried again with its next event. */
+/** A refusing instance is constructed again with an event, at most once in this time. */
 const RETRY_MS = 1000;
 /** What a connection that has to make room for others may still read, in milliseconds. */
 const MAKE_ROOM_MS = 100;
@@ -162,8 +162,8 @@ export class PluginServer implements Commands, EventHost, Accepting {
   findInstance(id: number): Instance | undefined {
     const instance = this.instances.get(id);
     if (instance === undefined) return undefined;
-    if (instance.refusal !== undefined && this.now - instance.lastUsedAt >= RETRY_MS) {
-      this.instances.retry(instance);
+    if (instance.refusal !== undefined && this.now - instance.triedAt >= RETRY_MS) {
+      this.instances.retry(instance, this.now);
     }
     instance.lastUsedAt = this.now;
     return instance;

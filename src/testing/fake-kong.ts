@@ -124,6 +124,7 @@ export function fakeKong(options: FakeKongOptions = {}): FakeKong {
     config: planned.config,
     object: {},
     startedAt: exchange.timing.started,
+    triedAt: exchange.timing.started,
     lastUsedAt: exchange.timing.started,
   };
   const log = (text: string) => node.log('error', text);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -100,7 +100,7 @@ describe('check', () => {
     const { lines } = await check(withPost('-- kong.ctx.shared.customer_verified'));
     assert.match(
       lines.join('\n'),
-      /^10:19: plugin "post-function": .* kong\.ctx\.shared\.customer_verified .*\(note\)/,
+      /^10:21: plugin "post-function": .* kong\.ctx\.shared\.customer_verified .*\(note\)/,
     );
     const kept = await check(
       withPost('if not kong.ctx.shared.customer_verified then return kong.response.exit(503) end'),
@@ -119,6 +119,11 @@ describe('check', () => {
     const { code, stdout } = await new CliProcess(['check', '--workers', '2', file]).finished;
     assert.equal(code, 1);
     assert.match(stdout, /:10:\d+: plugin "customer-verification": config\.replay_store: must be redis/);
+    // Two workers are what the shipped kong.conf asks for.
+    copyFileSync('kong.conf', join(folder, 'kong.conf'));
+    const beside = await new CliProcess(['check', file]).finished;
+    rmSync(join(folder, 'kong.conf'));
+    assert.match(beside.stdout, /config\.replay_store: must be redis where the plugin server runs 2 workers/);
   });
 
   it('exits with 2 for a file that is not there', async () => {

@@ -12,12 +12,12 @@ const BUNDLED = fileURLToPath(new URL('../../plugins', import.meta.url));
 
 /** Writes a Lua value as JSON with sorted keys; an empty table is written as {}. */
 const TO_JSON = `
-local function escape(text)
+local function quoted(text)
   return (text:gsub('[%c"\\\\\\127-\\255]', function(c) return string.format('\\\\x%02x', c:byte()) end))
 end
 local function show(value)
   if value == ngx.null then return 'null' end
-  if type(value) == 'string' then return '"' .. escape(value) .. '"' end
+  if type(value) == 'string' then return '"' .. quoted(value) .. '"' end
   if type(value) == 'number' then return string.format('%.17g', value) end
   if type(value) ~= 'table' then return tostring(value) end
   local items = {}
@@ -25,7 +25,7 @@ local function show(value)
     for _, item in ipairs(value) do items[#items + 1] = show(item) end
     return '[' .. table.concat(items, ',') .. ']'
   end
-  for key, item in pairs(value) do items[#items + 1] = '"' .. escape(key) .. '":' .. show(item) end
+  for key, item in pairs(value) do items[#items + 1] = '"' .. quoted(key) .. '":' .. show(item) end
   table.sort(items)
   return '{' .. table.concat(items, ',') .. '}'
 end
@@ -33,7 +33,7 @@ end
 
 /** The same for a value of the dump, as Lua reads it: an empty list is an empty table. */
 function shown(value: unknown): string {
-  const escape = (text: string) =>
+  const quoted = (text: string) =>
     [...Buffer.from(text)]
       .map((byte) => {
         const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
@@ -41,11 +41,11 @@ function shown(value: unknown): string {
       })
       .join('');
   if (value === null) return 'null';
-  if (typeof value === 'string') return `"${escape(value)}"`;
+  if (typeof value === 'string') return `"${quoted(value)}"`;
   if (typeof value === 'number') return String(Number(value.toPrecision(17)));
   if (typeof value !== 'object') return String(value);
   if (Array.isArray(value)) return value.length === 0 ? '{}' : `[${value.map(shown).join(',')}]`;
-  const items = Object.entries(value).map(([key, item]) => `"${escape(key)}":${shown(item)}`);
+  const items = Object.entries(value).map(([key, item]) => `"${quoted(key)}":${shown(item)}`);
   // Lua sorts by bytes.
   items.sort((a, b) => Buffer.compare(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')));
   return `{${items.join(',')}}`;

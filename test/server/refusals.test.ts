@@ -39,7 +39,7 @@ test('and over MsgPack:1', async (t) => {
   assert.match(JSON.stringify(calls), /kong\.log\.err.*MY_SECRET is not defined.*kong\.response\.exit.*500/);
 });
 
-test('it is tried again when it was left alone for a while', async (t) => {
+test('it is constructed again under traffic, and works once it can', async (t) => {
   let there = false;
   class Late {
     constructor() {
@@ -53,10 +53,7 @@ test('it is tried again when it was left alone for a while', async (t) => {
   there = true;
   let end = 'exit';
   const startedAt = Date.now();
-  while (end === 'exit' && Date.now() - startedAt < 10_000) {
-    await new Promise((resolve) => setTimeout(resolve, 1100));
-    end = (await server.peer().event(id)).end;
-  }
+  while (end === 'exit' && Date.now() - startedAt < 20_000) end = (await server.peer().event(id)).end;
   assert.equal(end, 'returned');
 });
 

@@ -12,6 +12,8 @@ export interface Instance {
   object: PluginObject;
   /** Why it cannot: its events end with 500 and say so in Kong's log, where an operator looks. */
   refusal: string | undefined;
+  /** When it was last constructed, Unix milliseconds. */
+  triedAt: number;
   /** Unix milliseconds. */
   readonly startedAt: number;
   lastUsedAt: number;
@@ -56,7 +58,7 @@ export class InstanceStore {
     }
     const config = parseConfig(name, configText);
     const made = this.construct(plugin, config);
-    const instance: Instance = { id, plugin, config, ...made, startedAt: now, lastUsedAt: now };
+    const instance: Instance = { id, plugin, config, ...made, triedAt: now, startedAt: now, lastUsedAt: now };
     this.instances.set(id, instance);
     if (made.refusal === undefined) this.log.info(`${name} #${id}: instance started`);
     else this.log.error(`instance not started: ${made.refusal}`);
@@ -64,7 +66,8 @@ export class InstanceStore {
   }
 
   /** Constructs a refusing instance again: what was missing, a file for instance, may be there by now. */
-  retry(instance: Instance): void {
+  retry(instance: Instance, now: number): void {
+    instance.triedAt = now;
     const { object, refusal } = this.construct(instance.plugin, instance.config);
     instance.object = object;
     instance.refusal = refusal;

@@ -15,7 +15,7 @@ describe('MemoryReplayStore', () => {
   }
 
   it('takes a signature once for as long as it is good, from 30 s before to 30 s after its time', () => {
-    const { clock, store, claim } = setUp();
+    const { clock, claim } = setUp();
     const signedAt = clock.now + 30_000;
     assert.equal(claim('a', signedAt), true);
     for (; clock.now <= signedAt + 30_000; clock.now += 500) assert.equal(claim('a', signedAt), false);
