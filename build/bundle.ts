@@ -7,7 +7,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULE_URL = join(ROOT, 'build/module-url.ts');
 
 /** What is started, imported from outside, or found by its name. All else goes into the chunks that these share. */
-const ENTRIES = ['src/cli.ts', 'src/index.ts', 'src/testing/index.ts'];
+const ENTRIES = [
+  'src/cli.ts',
+  'src/index.ts',
+  'src/testing/index.ts',
+  'src/plugin/hooks-thread.ts',
+  'src/plugin/types-only.ts',
+];
 const PLUGIN_ENTRY = /^([^/]+|[^/]+\/index|customer-verification\/client\/index)\.ts$/;
 const THREAD_ENTRY = /\/thread\/main\.ts$/;
 
@@ -17,10 +23,10 @@ const THREAD_ENTRY = /\/thread\/main\.ts$/;
  * Plugins and worker threads stay files of their own and share the chunks of `kong-ts-pluginserver`, so that there is
  * one instance of each module. Packages from npm stay packages. Source maps lie beside the files.
  *
- * @param outdir where `src/` and `plugins/` of the build go; emptied first
+ * @param outdir where `src/` and `plugins/` of the build go; chunks of an earlier one are removed
  */
 export async function bundle(outdir: string): Promise<void> {
-  rmSync(outdir, { recursive: true, force: true });
+  rmSync(join(outdir, 'chunks'), { recursive: true, force: true });
   const plugins = readdirSync(join(ROOT, 'plugins'), { recursive: true, encoding: 'utf8' })
     .filter((path) => PLUGIN_ENTRY.test(path) || THREAD_ENTRY.test(path))
     .map((path) => `plugins/${path}`);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse as parseEnv } from 'dotenv';
 import { parse as parseYaml } from 'yaml';
+import { NODE_CLI } from './support/command-line.js';
 
 // No container engine is needed here: the files that describe the deployment are held to one another, and the commands
 // in them are run as they stand, with this checkout in the place of the installed program.
@@ -72,7 +73,7 @@ test('every query_cmd yields one plugin as JSON, over the protocol that fails cl
     const command = conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`) as string;
     const [program, ...args] = command.split(' ');
     assert.equal(program, INSTALLED);
-    const output = execFileSync(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+    const output = execFileSync(process.execPath, [...NODE_CLI, ...args], {
       cwd: root,
       encoding: 'utf8',
       env: { PATH: process.env.PATH },

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { PluginRun } from '../inspector/record.js';
+import { isOwnCode } from '../own-code.js';
 import type { Style } from './terminal.js';
 
 const FRAME = /^\s*at /;
@@ -9,10 +10,8 @@ const FOREIGN = /\(?node:|[/\\]node_modules[/\\]/;
 /**
  * What went wrong in an event, over several lines: the message, then the frames of the author's own files, then the
  * others. Causes follow with their own.
- *
- * @param ownFolder files below it that are not plugins count as foreign: this package itself
  */
-export function errorLines(run: PluginRun, style: Style, ownFolder: string): string[] {
+export function errorLines(run: PluginRun, style: Style): string[] {
   const { error, plugin, phase, outcome } = run;
   if (error === undefined) return [];
   const title = style.bad(`${plugin} ${outcome} in ${phase}:`);
@@ -30,7 +29,7 @@ export function errorLines(run: PluginRun, style: Style, ownFolder: string): str
     if (!FRAME.test(line)) {
       flush();
       lines.push(`    ${line.trimEnd()}`);
-    } else if (FOREIGN.test(line) || isIn(line, ownFolder)) {
+    } else if (FOREIGN.test(line) || isOwnCode(line)) {
       foreign.push(`      ${line.trim()}`);
     } else {
       own.push(`      ${shortPath(line.trim())}`);
@@ -38,10 +37,6 @@ export function errorLines(run: PluginRun, style: Style, ownFolder: string): str
   }
   flush();
   return [`  ${title} ${first}`, ...lines];
-}
-
-function isIn(line: string, folder: string): boolean {
-  return line.includes(folder) && !line.includes(`${folder}plugins/`);
 }
 
 /** Paths as one would type them here. */

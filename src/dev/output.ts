@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { GatewayLog, LogLevel } from '../gateway/log.js';
 import { isFailureReport } from '../inspector/failures.js';
 import type { ExchangeRecord, PluginRun } from '../inspector/record.js';
@@ -10,8 +9,6 @@ import type { Style } from './terminal.js';
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'notice', 'warn', 'error', 'crit', 'alert'];
 /** How long a stack may be on its way from the plugin server. */
 const STACK_WAIT_MS = 250;
-/** This package, whose frames in a stack are nobody's own. */
-const PACKAGE_SOURCES = fileURLToPath(new URL('..', import.meta.url));
 const SERVER_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z \[(\w+)\] (.*)$/s;
 
 export interface OutputOptions {
@@ -97,7 +94,7 @@ export class DevOutput {
     this.say(requestLine(record, style));
     if (verbosity >= 1) for (const line of callLines(record, style)) this.say(line);
     for (const run of record.runs) {
-      if (isError(run)) for (const line of errorLines(run, style, PACKAGE_SOURCES)) this.say(line);
+      if (isError(run)) for (const line of errorLines(run, style)) this.say(line);
     }
   }
 }

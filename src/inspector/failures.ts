@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { isOwnCode } from '../own-code.js';
 import type { PluginRun, RecordedError } from './record.js';
 
 /** What the plugin server says through kong.log.err when a handler failed, and what its own log says of it. */
@@ -32,9 +32,6 @@ export function thrownStack(line: string): { subject: string; stack: string } | 
   return match?.[2] === undefined ? undefined : { subject: match[1] as string, stack: match[2] };
 }
 
-/** This package's own code, of which the plugins' is none. */
-const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
-
 const FRAME = /\(?((?:file:\/\/)?\/[^()\n]*?):(\d+):(\d+)\)?\s*$/;
 
 /** An error with the place of its first frame that is the plugin's own. */
@@ -50,7 +47,7 @@ export function recordedError(message: string, stack?: string): RecordedError {
     const match = /^\s*at /.test(line) ? FRAME.exec(line) : null;
     if (match === null || /\/node_modules\/|\(node:/.test(line)) continue;
     const file = (match[1] as string).replace(/^file:\/\//, '');
-    if (file.startsWith(OWN_FOLDER) && !file.startsWith(`${OWN_FOLDER}plugins/`)) continue;
+    if (isOwnCode(file)) continue;
     error.file = file;
     error.line = Number(match[2]);
     error.column = Number(match[3]);

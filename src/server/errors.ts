@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { PluginServerError } from '../errors.js';
+import { isOwnCode } from '../own-code.js';
 
 /**
  * Why a command of Kong's was refused.
@@ -59,13 +59,10 @@ export function placeOf(error: unknown): string {
     const place = /^ {4}at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(line)?.[1];
     if (place === undefined) continue;
     const file = place.replace(/^file:\/\//, '');
-    if (!file.startsWith(OWN_CODE) && !file.includes('/node_modules/')) return ` (at ${file})`;
+    if (!isOwnCode(file) && !file.includes('/node_modules/')) return ` (at ${file})`;
   }
   return '';
 }
-
-/** This package's own folder of sources, whose lines tell a plugin's author nothing. */
-const OWN_CODE = fileURLToPath(new URL('..', import.meta.url));
 
 function describeAlone(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

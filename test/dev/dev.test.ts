@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 import { childrenOf, isAlive } from '../../src/dev/processes.js';
+import { NODE_CLI } from '../support/command-line.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const UUID = '3f0d9a52-6c1e-4b7a-9d2f-8e51c0a7b346';
@@ -21,7 +22,7 @@ class Dev {
   readonly ended: Promise<number>;
 
   constructor(...args: string[]) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'dev', ...args], {
+    this.child = spawn(process.execPath, [...NODE_CLI, 'dev', ...args], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

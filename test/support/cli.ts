@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { NODE_CLI } from './command-line.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 /** For a machine that is busy with many tests. */
 const PATIENCE_MS = 90_000;
@@ -35,7 +35,7 @@ export class CliProcess {
   private wake: () => void = () => {};
 
   constructor(args: readonly string[], options: SpawnOptions = {}) {
-    const own = ['--import', 'tsx', options.script ?? CLI];
+    const own = options.script === undefined ? NODE_CLI : ['--import', 'tsx', options.script];
     this.child = spawn(options.program ?? process.execPath, options.program ? args : [...own, ...args], {
       cwd: options.cwd ?? ROOT,
       env: options.env ?? process.env,

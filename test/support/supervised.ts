@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { allProcesses, childrenOf, describeProcess, signalProcess } from '../../src/dev/processes.js';
+import { CLI, NODE_CLI } from './command-line.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 /** Kong starts an exited server again at once, or a second after the last start. */
 const RESTART_INTERVAL_MS = 1000;
 
@@ -97,7 +97,7 @@ export class Supervised {
   private launch(): ChildProcess {
     this.startedAt = Date.now();
     this.starts++;
-    const node = [...(this.options.node ?? []), '--import', 'tsx', CLI, ...this.args];
+    const node = [...(this.options.node ?? []), ...NODE_CLI, ...this.args];
     const [command, args] =
       this.options.files === undefined
         ? [process.execPath, node]

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import type { Postgres } from '../../../src/dev/postgres.js';
+import { NODE_CLI } from '../../support/command-line.js';
 import { startPostgres } from '../../support/postgres.js';
 import { eventually, type GatewayRig, signed, startGateway } from './rig.js';
 
@@ -22,7 +23,7 @@ describe('two plugin servers on one database', () => {
   async function startServerProcess(socketPath: string): Promise<void> {
     const server = spawn(
       process.execPath,
-      ['--import', 'tsx', 'src/cli.ts', 'serve', '--plugin', 'customer-verification', '--socket', socketPath],
+      [...NODE_CLI, 'serve', '--plugin', 'customer-verification', '--socket', socketPath],
       {
         cwd: ROOT,
         env: { PATH: process.env.PATH, KONG_TS_ENV_FILE: '/nonexistent', ...postgres.env },
