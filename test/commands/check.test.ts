@@ -86,6 +86,18 @@ describe('check', () => {
     assert.match(lines[1] as string, /cache_ttl/);
   });
 
+  it('notes what it does not check, which --strict makes a fault', async () => {
+    const text = config('          - { name: cors }\n');
+    const { code, lines } = await check(text);
+    assert.equal(code, 0);
+    assert.match(lines[0] as string, /^9:21: plugin "cors": Kong's own, .* \(note\)$/);
+    const file = join(folder, 'strict.yml');
+    writeFileSync(file, text);
+    const strict = await new CliProcess(['check', '--strict', file]).finished;
+    assert.equal(strict.code, 1);
+    assert.doesNotMatch(strict.stdout, /no faults/);
+  });
+
   it('runs none of them', async () => {
     const { code } = await check(
       config(`          - { name: js-pre-function, config: { access: ["for (;;) {}"] } }\n`),
