@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { linkSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { allProcesses, childrenOf, describeProcess, signalProcess } from '../../src/dev/processes.js';
+import type { Kong } from '../../src/pdk/types.js';
+import { createLog } from '../../src/server/log.js';
+import { PluginServer } from '../../src/server/server.js';
+import { OwnSocket } from '../../src/server/socket/own-socket.js';
+import { SocketPath } from '../../src/server/socket/path.js';
+import { eventually } from '../plugins/customer-verification/rig.js';
+import { KongPeer } from '../support/kong-peer.js';
+import { PluginProcess } from '../support/plugin-process.js';
+import { serving, socketFolder } from '../support/serving.js';
+
+const PATIENCE_MS = 60_000;
+
+class Greeting {
+  async access(kong: Kong): Promise<void> {
+    await kong.response.setHeader('x-pid', 'here');
+  }
+}
+
+test('nobody can connect before the mode of the socket is set', async (t) => {
+  const path = join(socketFolder(t), 'p.sock');
+  const before = process.umask(0);
+  try {
+    const handle = new SocketPath(path).bind(0o600);
+    t.after(() => handle.close());
+  } finally {
+    process.umask(before);
+  }
+  const beside = `${path}.${process.pid}`;
+  assert.equal(statSync(beside).mode & 0o777, 0o600);
+  const code = await new Promise((resolve) => {
+    connect(beside).on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+  assert.equal(code, 'ECONNREFUSED');
+});
+
+for (const how of ['removed its path', 'was killed'] as const) {
+  test(`a second server that came and ${how} leaves the first one serving`, async (t) => {
+    const first = await serving(t, { greeting: Greeting as never });
+    const peer = first.peer();
+    const id = (await peer.start('greeting')) as number;
+    const second = new PluginServer({ plugins: [], log: createLog('error', () => {}) });
+    t.after(() => second.close());
+    await second.listen(new OwnSocket(first.socket));
+    await eventually('the first one leaves', PATIENCE_MS, () => first.server.leaving);
+    assert.equal((await peer.event(id)).end, 'closed');
+    if (how === 'was killed') {
+      // As a kill leaves it: the path is there and nobody listens.
+      linkSync(first.socket, `${first.socket}.kept`);
+      second.close();
+      renameSync(`${first.socket}.kept`, first.socket);
+    } else second.close();
+    const goneAt = performance.now();
+    await eventually('the first one is back', PATIENCE_MS, () => !first.server.leaving);
+    assert.equal((await first.peer().event(id)).end, 'returned');
+    t.diagnostic(`after ${Math.round(performance.now() - goneAt)} ms`);
+  });
+}
+
+test('over MsgPack:1, too, a server that was superseded takes no more events', async (t) => {
+  const { server, msgpackPeer } = await serving(t, { greeting: Greeting as never });
+  const peer = msgpackPeer();
+  const id = await peer.start('greeting');
+  assert.equal((await peer.event(id)).end, 'returned');
+  server.leave();
+  await assert.rejects(peer.event(id), /no plugin instance/);
+});
+
+test('connections that never ask make room for those that do, and then the idle ones', async (t) => {
+  const { server, peer, socket } = await serving(t, { greeting: Greeting as never }, { maxConnections: 8 });
+  const good = peer();
+  const id = (await good.start('greeting')) as number;
+  const idle = Array.from({ length: 30 }, () => connect(socket).on('error', () => {}));
+  t.after(() => {
+    for (const one of idle) one.destroy();
+  });
+  for (let n = 0; n < 5; n++) assert.equal((await peer().event(id)).end, 'returned');
+  assert.equal(
+    (await good.event(id)).end,
+    'returned',
+    'one that has asked stays longer than those that have not',
+  );
+  // With nothing but such ones, the oldest has to go.
+  for (let n = 0; n < 20; n++) assert.equal((await peer().event(id)).end, 'returned');
+  await eventually('few are left', PATIENCE_MS, () => server.connectionCount <= 8);
+});
+
+test('instance ids of a server and its successor never meet', async (t) => {
+  const first = await serving(t, { greeting: Greeting as never });
+  const second = new PluginServer({ plugins: first.server.plugins, log: createLog('error', () => {}) });
+  t.after(() => second.close());
+  await second.listen(new OwnSocket(first.socket));
+  const ids = new Set<number>();
+  for (let n = 0; n < 300; n++) {
+    ids.add((await first.server.startInstance('greeting', '{}')).id);
+    ids.add((await second.startInstance('greeting', '{}')).id);
+  }
+  assert.equal(ids.size, 600);
+});
+
+const PLUGIN = `
+export const Schema = [{ message: { type: 'string' } }];
+export const version = '1.0.0';
+export const priority = 1;
+export class Plugin {
+  async access(kong) {
+    kong.response.setHeader('x-pid', String(process.pid));
+  }
+}
+`;
+
+function start(t: TestContext, folder: string, args: readonly string[]): PluginProcess {
+  mkdirSync(join(folder, 'plugins'), { recursive: true });
+  writeFileSync(join(folder, 'plugins', 'pid.mjs'), PLUGIN);
+  const socket = join(folder, 'p.sock');
+  const server = new PluginProcess(['-d', join(folder, 'plugins'), '--socket', socket, ...args]);
+  t.after(async () => {
+    for (const pid of processesOf(socket)) signalProcess(pid, 'SIGKILL');
+    await server.stop('SIGKILL');
+  });
+  return server;
+}
+
+function processesOf(socket: string): number[] {
+  return allProcesses().filter((pid) => describeProcess(pid)?.command.includes(socket));
+}
+
+test('workers without their primary start instances, serve, and leave nothing when they have lingered', async (t) => {
+  const folder = socketFolder(t);
+  const socket = join(folder, 'p.sock');
+  // An environment file that is not there is not for Node to look for, in workers neither.
+  const flags = ['--workers', '2', '--linger', '3', '--env-file', join(folder, 'absent')];
+  const server = start(t, folder, flags);
+  await server.said(/server started at path/);
+  await server.stop('SIGTERM');
+  const lostAt = performance.now();
+  const pids = new Set<string>();
+  let refused = 0;
+  for (let n = 0; n < 20; n++) {
+    const peer = new KongPeer(socket);
+    const id = (await peer.start('pid')) as number;
+    assert.ok(id > 0);
+    const { end, calls } = await peer.event(id);
+    if (end === 'closed') refused++;
+    else pids.add(String((calls[0]?.args as { v: string } | undefined)?.v));
+    peer.close();
+  }
+  // One of them steps back when it is asked first, which refuses one event.
+  assert.ok(pids.size === 1 && refused <= 2, `${pids.size} processes, ${refused} refused`);
+  await eventually('all have ended', PATIENCE_MS, () => processesOf(socket).length === 0);
+  assert.ok(performance.now() - lostAt >= 2000);
+  assert.deepEqual(readdirSync(folder), ['plugins']);
+});
+
+test('a server whose Kong is gone ends, and does not spin at a closed standard error', async (t) => {
+  const folder = socketFolder(t);
+  const socket = join(folder, 'p.sock');
+  const server = start(t, folder, ['--linger', '1', '-v']);
+  await server.said(/server started at path/);
+  const [worker] = childrenOf(server.child.pid as number);
+  server.child.stderr?.destroy();
+  server.child.stdout?.destroy();
+  const peer = new KongPeer(socket);
+  const id = (await peer.start('pid')) as number;
+  for (let n = 0; n < 5; n++) await peer.start('pid');
+  assert.equal((await peer.event(id)).end, 'returned', 'it lives without its output');
+  server.child.kill('SIGKILL');
+  assert.equal((await peer.event(id)).end, 'returned', 'so does its worker without its primary');
+  peer.close();
+  await eventually(
+    'the worker has ended',
+    PATIENCE_MS,
+    () => describeProcess(worker as number) === undefined,
+  );
+});
