@@ -154,7 +154,8 @@ function accepts(path: string): Promise<boolean> {
 async function stopped(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  // By SIGTERM ours would leave its workers serving for a while, as a Kong that reloads wants it.
+  child.kill('SIGINT');
   const last = setTimeout(() => child.kill('SIGKILL'), 2000);
   await ended;
   clearTimeout(last);

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CliProcess } from '../test/support/cli.js';
 import { KongPeer } from '../test/support/kong-peer.js';
-import { PluginProcess } from '../test/support/plugin-process.js';
 import { corpus } from './corpus.js';
 import { mutate, seeded } from './mutate.js';
 
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   mkdirSync(join(folder, 'plugins'));
   writeFileSync(join(folder, 'plugins', 'fuzz.mjs'), PLUGIN);
   const socket = join(folder, 'p.sock');
-  const server = new PluginProcess(['-d', join(folder, 'plugins'), '--socket', socket]);
+  const server = new CliProcess(['-d', join(folder, 'plugins'), '--socket', socket, '--linger', '0']);
   let inputs = 0;
   let batch: Buffer[] = [];
   try {

@@ -120,10 +120,10 @@ async function run(count: number, rate: number, good: number): Promise<void> {
       const lines = server.output.split('\n').length;
       const startedAt = performance.now();
       const logged = await flood(socket, instance, headersOf, count, rate, () => {
-        before = residentBytes([server.pid]);
+        before = residentBytes([server.pid, ...server.workers()]);
       });
       const perSecond = (count / (performance.now() - startedAt)) * 1000;
-      const grown = (residentBytes([server.pid]) - before) / MEGABYTE;
+      const grown = (residentBytes([server.pid, ...server.workers()]) - before) / MEGABYTE;
       const said = server.output.split('\n').length - lines + logged;
       row(`${count} ${what}`, await waited(), [`+${grown.toFixed(1)}`, String(said), perSecond.toFixed(0)]);
     }

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { CliProcess } from '../../test/support/cli.js';
 import { cpuMicroseconds, pinned, processTree, residentBytes } from '../processor.js';
 
 const PLUGINS = join(import.meta.dirname, 'plugin');
-const CLI = join(import.meta.dirname, '../../src/cli.ts');
 
 /** A plugin server process with js-pre-function and bench-plain. */
 export interface BenchServer {
@@ -25,36 +22,23 @@ export interface BenchServer {
 export async function startServer(cpu: string | undefined): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'kts-bench-'));
   const socketPath = join(folder, 'bench.sock');
-  const node = [process.execPath, '--import', 'tsx', CLI, 'serve', '-d', PLUGINS, '--socket', socketPath];
-  const [command = '', ...args] = pinned(cpu, node);
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const killed = () => child.kill('SIGKILL');
+  const args = ['serve', '-d', PLUGINS, '--socket', socketPath, '--linger', '0'];
+  const server = new CliProcess(args, { runner: pinned(cpu, []) });
+  const killed = () => server.child.kill('SIGKILL');
   process.once('exit', killed);
-  const ended = once(child, 'exit');
-  const lines: string[] = [];
-  await new Promise<void>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => {
-        lines.push(line);
-        if (line.includes('server started')) resolve();
-        else if (line.includes('[error]')) process.stderr.write(`${line}\n`);
-      });
-    }
-    ended.then(() => reject(new Error(`the server ended:\n${lines.join('\n')}`)), reject);
-  });
+  await server.said(/server started/);
   let pids: number[] = [];
   const tree = () => {
-    if (pids.length === 0) pids = processTree(child.pid as number);
+    if (pids.length === 0) pids = processTree(server.pid);
     return pids;
   };
   return {
     socketPath,
     cpuMicroseconds: () => cpuMicroseconds(tree()),
-    residentBytes: () => residentBytes([child.pid as number]),
+    residentBytes: () => residentBytes([server.pid]),
     stop: async () => {
       process.off('exit', killed);
-      child.kill('SIGTERM');
-      await ended;
+      await server.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };

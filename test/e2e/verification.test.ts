@@ -223,7 +223,7 @@ describe('a plugin server that is killed under forged load, and stays away', () 
   });
   after(async () => {
     for (const close of closers.reverse()) await close();
-    await server.stop('SIGKILL');
+    await server.kill();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -248,8 +248,7 @@ describe('a plugin server that is killed under forged load, and stays away', () 
       ended.push(client(), client());
     }
     await eventually('the load has begun', PATIENCE_MS, () => refused > 40);
-    server.child.kill('SIGKILL');
-    await server.finished;
+    await server.kill();
     killed = true;
     await Promise.all(ended);
     const { msgpack, ...others } = passed;

@@ -20,6 +20,8 @@ import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
 /** Customers c0, c1, … with keys k0, k1, … */
 const CUSTOMERS = 40;
 const CLIENTS = 4;
+/** On a machine that is busy with tests a successor may take longer than the default. */
+const LINGER_S = '60';
 const FELT_WITHIN_MS = 60_000;
 /** What kong.yml has, too: over MsgPack:1 Kong goes on without a plugin that fails. */
 const GUARD = 'if not kong.ctx.shared.customer_verified then return kong.response.exit(503, "no mark") end';
@@ -98,7 +100,7 @@ export class FaultRig {
     this.closers.push(() => rmSync(this.folder, { recursive: true, force: true }));
     const plugins =
       options.directory === undefined ? ['--plugin', 'customer-verification'] : ['-d', options.directory];
-    const args = [...plugins, '--socket', this.socketPath, ...(options.args ?? [])];
+    const args = [...plugins, '--socket', this.socketPath, '--linger', LINGER_S, ...(options.args ?? [])];
     this.server = new Supervised(args, options);
     this.closers.push(() => this.server.stop());
     const upstream = await this.startUpstream(options.onUpstream);

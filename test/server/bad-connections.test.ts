@@ -13,9 +13,9 @@ import {
   encodeRpcReturn,
   type RpcCall,
 } from '../../src/protocol/protobuf/rpc.js';
+import { CliProcess } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
 import { MsgpackKongPeer } from '../support/kong-peer-msgpack.js';
-import { PluginProcess } from '../support/plugin-process.js';
 import { socketFolder } from '../support/serving.js';
 
 // `certificate` collects garbage before it tells what is left: what a server holds is compared, not when it last tidied.
@@ -57,7 +57,7 @@ interface Memory {
 
 /** A server in a process of its own, and a Kong that does nothing wrong. */
 class Running {
-  readonly server: PluginProcess;
+  readonly server: CliProcess;
   readonly socket: string;
   private readonly closing: { close(): void }[] = [];
   private good!: KongPeer;
@@ -69,7 +69,9 @@ class Running {
     mkdirSync(join(folder, 'plugins'));
     writeFileSync(join(folder, 'plugins', 'echo.mjs'), PLUGIN);
     this.socket = join(folder, 'p.sock');
-    this.server = new PluginProcess(['-d', join(folder, 'plugins'), '--socket', this.socket], GIVES_BACK);
+    this.server = new CliProcess(['-d', join(folder, 'plugins'), '--socket', this.socket, '--linger', '0'], {
+      env: { ...process.env, ...GIVES_BACK },
+    });
   }
 
   static async start(t: TestContext): Promise<Running> {

@@ -7,9 +7,8 @@ import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
 import { OwnSocket } from '../../src/server/socket/own-socket.js';
 import { assertMayTakeOver } from '../../src/server/socket/owner.js';
-import { runCli } from '../support/cli.js';
+import { CliProcess, runCli } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
-import { PluginProcess } from '../support/plugin-process.js';
 import { socketFolder } from '../support/serving.js';
 
 const PLUGINS = join(import.meta.dirname, '../../plugins');
@@ -98,10 +97,9 @@ test('the refusal is the command line’s, too, with workers and without', async
 test('a plugin server is superseded, also one that hangs; a dead one’s socket is taken over', async (t) => {
   const path = join(socketFolder(t), 'p.sock');
   const start = async () => {
-    const server = new PluginProcess(['-d', PLUGINS, '--plugin', 'hello', '--socket', path]);
+    const server = new CliProcess(['-d', PLUGINS, '--plugin', 'hello', '--socket', path, '--linger', '0']);
     t.after(async () => {
-      server.child.kill('SIGCONT');
-      await server.stop('SIGKILL');
+      await server.kill();
     });
     await server.said(/server started/);
     return server;

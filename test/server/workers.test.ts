@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { CliProcess } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
-import { PluginProcess } from '../support/plugin-process.js';
 import { socketFolder } from '../support/serving.js';
 
 const PLUGIN = `
@@ -22,7 +22,7 @@ export class Plugin {
 `;
 
 interface Running {
-  process: PluginProcess;
+  process: CliProcess;
   socket: string;
   peer(): KongPeer;
 }
@@ -32,11 +32,11 @@ async function start(t: TestContext, args: string[]): Promise<Running> {
   mkdirSync(join(folder, 'plugins'));
   writeFileSync(join(folder, 'plugins', 'pid.mjs'), PLUGIN);
   const socket = join(folder, 'p.sock');
-  const process = new PluginProcess(['-d', join(folder, 'plugins'), '--socket', socket, '-v', ...args]);
+  const process = new CliProcess(['-d', join(folder, 'plugins'), '--socket', socket, '-v', ...args]);
   const peers: KongPeer[] = [];
   t.after(async () => {
     for (const peer of peers) peer.close();
-    await process.stop('SIGKILL');
+    await process.kill();
   });
   await process.said(/server started at path/);
   return {
@@ -90,7 +90,7 @@ test('workers share instances; one that is killed is replaced and takes nothing 
   assert.match(metrics, /^kong_ts_events_total\{plugin="pid",phase="access",outcome="done"\} \d+$/m);
   assert.match(metrics, /^kong_ts_instances 2$/m);
 
-  assert.equal(await running.process.stop(), 0);
+  assert.equal((await running.process.stop('SIGINT')).code, 0);
   // Signals take effect a moment later; a worker that stayed would hold this test up until its timeout.
   while (isRunning(survivor)) await new Promise((resolve) => setImmediate(resolve));
 });
@@ -99,8 +99,8 @@ test('a restarted server refuses the ids of the one before', async (t) => {
   const running = await start(t, []);
   const id = (await running.peer().start('pid', { message: 'one' })) as number;
   await running.process.stop('SIGKILL');
-  const again = new PluginProcess(['-d', join(running.socket, '..', 'plugins'), '--socket', running.socket]);
-  t.after(() => again.stop('SIGKILL'));
+  const again = new CliProcess(['-d', join(running.socket, '..', 'plugins'), '--socket', running.socket]);
+  t.after(() => again.kill());
   await again.said(/server started/);
   const peer = running.peer();
   const next = (await peer.start('pid', { message: 'two' })) as number;

@@ -10,7 +10,10 @@ export const CLI = join(
   process.env.KONG_TS_TEST_BUILD ? 'src/cli.js' : 'src/cli.ts',
 );
 
-/** The arguments with which node runs the command line; from the build in a third of the time. */
+/**
+ * The arguments with which node runs the command line; from the build in a third of the time. The dashes keep node from
+ * taking `--env-file` for its own.
+ */
 export const NODE_CLI: readonly string[] = process.env.KONG_TS_TEST_BUILD
-  ? ['--enable-source-maps', CLI]
-  : ['--import', 'tsx', CLI];
+  ? ['--enable-source-maps', '--', CLI]
+  : ['--import', 'tsx', '--', CLI];

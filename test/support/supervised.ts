@@ -1,60 +1,50 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { allProcesses, childrenOf, describeProcess, signalProcess } from '../../src/dev/processes.js';
-import { CLI, NODE_CLI } from './command-line.js';
+import { CliProcess, type SpawnOptions } from './cli.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Kong starts an exited server again at once, or a second after the last start. */
 const RESTART_INTERVAL_MS = 1000;
 
-export interface SupervisedOptions {
-  readonly env?: NodeJS.ProcessEnv;
-  /** Flags for node itself. */
-  readonly node?: readonly string[];
-  /** The most file descriptors that it may have open. */
-  readonly files?: number;
-}
+export type SupervisedOptions = Pick<SpawnOptions, 'env' | 'node' | 'files'>;
 
 /** A plugin server that is started again whenever it ends, as Kong does it. */
 export class Supervised {
-  child: ChildProcess;
   /** How many times it was started. */
   starts = 0;
-  output = '';
   private readonly args: readonly string[];
   private readonly options: SupervisedOptions;
+  private readonly servers: CliProcess[] = [];
   private startedAt = 0;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
-  private readonly onExit = () => this.child.kill('SIGKILL');
+  private readonly onExit = () => this.server.child.kill('SIGKILL');
 
   /** @param args of the command line */
   constructor(args: readonly string[], options: SupervisedOptions = {}) {
     this.args = args;
-    this.options = options;
-    this.child = this.launch();
+    this.options = { ...options, env: { PATH: process.env.PATH, ...options.env } };
+    this.launch();
     process.once('exit', this.onExit);
   }
 
   get pid(): number {
-    return this.child.pid as number;
+    return this.server.pid;
+  }
+
+  /** What all of them have written. */
+  get output(): string {
+    return this.servers.map(({ log }) => log).join('');
   }
 
   /** Waits until this many servers have said that they serve. */
   async serving(times = 1): Promise<void> {
-    await this.said(/server started at path/g, times);
+    while ((this.output.match(/server started at path/g) ?? []).length < times) {
+      if (this.stopped) throw new Error(`stopped without serving:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** The ids of its worker processes. */
   workers(): number[] {
-    return childrenOf(this.pid).filter((pid) => describeProcess(pid)?.command.includes(CLI));
-  }
-
-  /** Every process of this command line, those included whose primary is gone. */
-  lingering(): number[] {
-    const socket = this.args[this.args.indexOf('--socket') + 1] as string;
-    return allProcesses().filter((pid) => describeProcess(pid)?.command.includes(socket));
+    return this.server.workers();
   }
 
   /**
@@ -64,61 +54,38 @@ export class Supervised {
    * @param afterMs when the old one is told to stop, from the start of the new one
    */
   async reload(afterMs: number): Promise<void> {
-    const old = this.child;
-    this.child = this.launch();
-    const ended = once(old, 'exit');
+    const old = this.server;
+    this.launch();
     await new Promise((resolve) => setTimeout(resolve, afterMs));
-    old.kill('SIGTERM');
+    old.child.kill('SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, 20));
-    old.kill('SIGKILL');
-    await ended;
+    await old.stop('SIGKILL');
     await this.serving(this.starts);
   }
 
-  private async said(pattern: RegExp, times: number): Promise<void> {
-    while ((this.output.match(pattern) ?? []).length < times) {
-      if (this.stopped) throw new Error(`stopped without saying ${pattern}:\n${this.output}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
+  /** Ends it and everything that it has left behind. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
     process.off('exit', this.onExit);
-    for (const pid of this.lingering()) signalProcess(pid, 'SIGKILL');
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, 'exit');
-    this.child.kill('SIGCONT');
-    this.child.kill('SIGKILL');
-    await ended;
+    await this.server.kill();
   }
 
-  private launch(): ChildProcess {
+  private get server(): CliProcess {
+    return this.servers.at(-1) as CliProcess;
+  }
+
+  private launch(): void {
     this.startedAt = Date.now();
     this.starts++;
-    const node = [...(this.options.node ?? []), ...NODE_CLI, ...this.args];
-    const [command, args] =
-      this.options.files === undefined
-        ? [process.execPath, node]
-        : ['/bin/sh', ['-c', `ulimit -n ${this.options.files}; exec "$0" "$@"`, process.execPath, ...node]];
-    const child = spawn(command, args, {
-      cwd: ROOT,
-      env: { PATH: process.env.PATH, ...this.options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        this.output += chunk;
-      });
-    }
-    child.once('exit', () => {
-      if (this.stopped || this.child !== child) return;
+    const server = new CliProcess(this.args, this.options);
+    this.servers.push(server);
+    void server.finished.then(() => {
+      if (this.stopped || this.server !== server) return;
       const wait = Math.max(0, this.startedAt + RESTART_INTERVAL_MS - Date.now());
       this.timer = setTimeout(() => {
-        if (!this.stopped) this.child = this.launch();
+        if (!this.stopped) this.launch();
       }, wait);
     });
-    return child;
   }
 }
