@@ -1,4 +1,5 @@
-import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import { pg } from '../drivers.js';
 import { CustomerTableError } from './errors.js';
 import { type Authentication, describeKeys, withNewKey } from './rotation.js';
 
@@ -37,7 +38,7 @@ export class CustomerTable {
       );
       return rows[0] as CustomerIds;
     } catch (error) {
-      if (!(error instanceof DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
+      if (!(error instanceof pg().DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
       throw new CustomerTableError(
         'CUSTOMER_EXISTS',
         'there is a customer with this certificate id or uuid already',

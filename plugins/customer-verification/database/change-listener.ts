@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Client, DatabaseError } from 'pg';
+import type { Client, DatabaseError } from 'pg';
+import { pg } from '../drivers.js';
 import { databaseErrors } from '../metrics.js';
 import { report } from '../report.js';
 import { describe } from './customer-database.js';
@@ -69,7 +70,7 @@ export class ChangeListener {
   }
 
   #connect(): void {
-    const client = new Client({
+    const client = new (pg().Client)({
       ...clientConfig(this.#settings, 'customer-verification listener'),
       // The first attempt, and some of the later ones, are given the time that a busy machine takes.
       ...(this.#failures % 4 !== 0 && { connectionTimeoutMillis: TIMEOUT_MS }),
@@ -108,7 +109,7 @@ export class ChangeListener {
       await this.#handlers.notify(this.#echoChannel);
     } catch (error) {
       if (this.#client !== client) return;
-      if (error instanceof DatabaseError) this.#isDeaf(describe(error));
+      if (error instanceof pg().DatabaseError) this.#isDeaf(describe(error));
       else this.#echoTimer = setTimeout(() => void this.#awaitEcho(client), TIMEOUT_MS).unref();
       return;
     }
@@ -208,7 +209,7 @@ async function subscribe(client: Client, channels: readonly string[]): Promise<D
     return undefined;
   } catch (error) {
     // Classes 08 and 57: the connection is no good, which another one may be.
-    if (error instanceof DatabaseError && !/^(08|57)/.test(error.code ?? '')) return error;
+    if (error instanceof pg().DatabaseError && !/^(08|57)/.test(error.code ?? '')) return error;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { DatabaseError, Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import { pg } from '../drivers.js';
 import { type DatabaseTrouble, DatabaseUnavailableError, MalformedCustomerError } from '../errors.js';
 import { type Customer, parseCustomer } from '../keys/customer.js';
 import { databaseErrors, databaseSeconds } from '../metrics.js';
@@ -172,7 +173,8 @@ export class CustomerDatabase {
         // The client chose the id: one that the database cannot even read is unknown, and no trouble.
         if (isDataException(error)) return [];
         broken = asError(error);
-        if (!(broken instanceof DatabaseError)) cancelQuery(client, this.#settings.host, this.#settings.port);
+        if (!(broken instanceof pg().DatabaseError))
+          cancelQuery(client, this.#settings.host, this.#settings.port);
         throw broken;
       } finally {
         client.release(broken);
@@ -196,7 +198,7 @@ export class CustomerDatabase {
 }
 
 function createPool(settings: DatabaseSettings): Pool {
-  const pool = new Pool({
+  const pool = new (pg().Pool)({
     ...clientConfig(settings, 'customer-verification'),
     max: settings.poolSize,
     allowExitOnIdle: true,
@@ -223,11 +225,11 @@ function customerOf(rows: unknown[][]): Customer | undefined {
 
 // Class 22, "data exception": the statement is fine, the value is not.
 function isDataException(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code !== undefined && error.code.startsWith('22');
+  return error instanceof pg().DatabaseError && error.code !== undefined && error.code.startsWith('22');
 }
 
 function kindOf(error: Error): DatabaseTrouble {
-  if (error instanceof DatabaseError) {
+  if (error instanceof pg().DatabaseError) {
     if (error.code === '57014') return 'timeout';
     return /^(08|53|57|58|XX)/.test(error.code ?? '') ? 'connection' : 'query';
   }

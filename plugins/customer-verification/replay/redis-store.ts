@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { ioredis } from '../drivers.js';
 import { ReplayStoreError } from '../errors.js';
 import { redisErrors } from '../metrics.js';
 import { report } from '../report.js';
@@ -28,7 +29,7 @@ export class RedisReplayStore implements ReplayStore {
 
   /** Connects in the background; never throws for a Redis that is away. */
   constructor(url: string) {
-    this.#redis = new Redis(url, {
+    this.#redis = new (ioredis().Redis)(url, {
       connectTimeout: TIMEOUT_MS,
       commandTimeout: TIMEOUT_MS,
       enableOfflineQueue: false,
