@@ -1,22 +1,11 @@
 #!/usr/bin/env -S node --
-const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
-  serve: () => import('./commands/serve.js'),
-  dev: () => import('./commands/dev.js'),
-  new: () => import('./commands/new.js'),
-  check: () => import('./commands/check.js'),
-  customers: () => import('./commands/customers.js'),
-  sign: () => import('./commands/sign.js'),
-};
+import { didYouMean } from './command-line.js';
+import { COMMANDS } from './commands/commands.js';
+import { nearestName } from './nearest-name.js';
 
 const USAGE = `Usage: kong-ts-pluginserver [COMMAND] [options]
 
-  serve        the plugin server (also without a command); --dump and the like for Kong's query_cmd
-  dev          the plugin server with a local gateway, PostgreSQL and an echo upstream, for development
-  new          writes a plugin with its test, or a whole project
-  check        validates a declarative configuration and compiles the functions in it
-  customers    manages the customers of customer-verification
-  sign         signs a request
-
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}\n`).join('')}
 Each command explains itself with --help.
 `;
 
@@ -27,14 +16,14 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   if (first === undefined || first.startsWith('-')) return (await import('./commands/serve.js')).run(argv);
-  const command = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
+  const command = COMMANDS.find(({ name }) => name === first);
   if (command === undefined) {
-    process.stderr.write(`kong-ts-pluginserver: unknown command "${first}"\n\n${USAGE}`);
+    const names = COMMANDS.map(({ name }) => name);
+    const near = didYouMean(nearestName(first, names));
+    process.stderr.write(`kong-ts-pluginserver: unknown command "${first}"${near}\n\n${USAGE}`);
     return 2;
   }
-  return (await command()).run(rest);
+  return (await command.load()).run(rest);
 }
 
 process.exitCode = await main(process.argv.slice(2));
-
-export {};

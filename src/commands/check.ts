@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseCommandLine } from '../command-line.js';
 import { packageFile } from '../dev/package-files.js';
 import { pluginCatalog } from '../gateway/config/catalog.js';
 import { parseDeclarativeConfig } from '../gateway/config/parse.js';
@@ -33,7 +33,7 @@ export async function run(argv: string[]): Promise<number> {
   let json = false;
   let workers: number | undefined;
   try {
-    const { values, positionals } = parseArgs({
+    const { values, positionals } = parseCommandLine({
       args: argv,
       allowPositionals: true,
       options: {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import pg from 'pg';
 import {
   CustomerTable,
@@ -11,6 +10,7 @@ import { describe } from '../../plugins/customer-verification/database/customer-
 import { clientConfig, databaseSettings } from '../../plugins/customer-verification/database/settings.js';
 import { readEnvironment } from '../../plugins/customer-verification/environment.js';
 import { ConfigurationError } from '../../plugins/customer-verification/errors.js';
+import { parseCommandLine } from '../command-line.js';
 
 const USAGE = `Usage: kong-ts-pluginserver customers COMMAND [options]
 
@@ -48,7 +48,7 @@ interface Request {
  */
 export async function run(argv: string[]): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({
+    const { values, positionals } = parseCommandLine({
       args: argv,
       allowPositionals: true,
       options: {

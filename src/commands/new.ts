@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseCommandLine } from '../command-line.js';
 import { packageFile } from '../dev/package-files.js';
 import { PluginServerError } from '../errors.js';
 import { configLines, pluginFiles, type ScaffoldFile } from '../scaffold/plugin.js';
@@ -61,7 +61,7 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 function parse(argv: string[]) {
-  return parseArgs({
+  return parseCommandLine({
     args: argv,
     allowPositionals: true,
     options: {

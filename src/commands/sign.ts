@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import type { HeaderNames } from '../../plugins/customer-verification/client/header-names.js';
 import {
   ALGORITHMS,
@@ -9,6 +8,7 @@ import {
   splitTarget,
 } from '../../plugins/customer-verification/client/signed-text.js';
 import { type SigningOptions, signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
+import { parseCommandLine } from '../command-line.js';
 
 const USAGE = `Usage: kong-ts-pluginserver sign --certificate-id ID --key KEY [options]
 
@@ -53,7 +53,7 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 async function sign(argv: string[]): Promise<string> {
-  const { values } = parseArgs({
+  const { values } = parseCommandLine({
     args: argv,
     options: {
       'certificate-id': { type: 'string' },

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseCommandLine } from '../command-line.js';
 import { DevUsageError } from './errors.js';
 
 /** An address to connect to. */
@@ -114,7 +114,7 @@ function parse(argv: readonly string[]) {
   try {
     // Its value may be left out, which parseArgs has no word for.
     const args = argv.map((arg) => (arg === '--inspect' ? '--inspect=' : arg));
-    return parseArgs({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
+    return parseCommandLine({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new DevUsageError((error as Error).message);
   }

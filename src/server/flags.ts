@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { ParseArgsConfig } from 'node:util';
+import { parseCommandLine } from '../command-line.js';
 import { PluginServerError } from '../errors.js';
 
 /** The command line cannot be understood. */
@@ -93,7 +94,7 @@ export function parseServeFlags(argv: readonly string[], socketName = DEFAULT_SO
 function parse(argv: readonly string[]) {
   const args = argv.map((arg) => (SINGLE_DASH.has(arg) ? `-${arg}` : arg));
   try {
-    return parseArgs({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
+    return parseCommandLine({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

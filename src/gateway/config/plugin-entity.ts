@@ -1,4 +1,5 @@
-import { BUNDLED_PLUGINS, nearestName } from './bundled-plugins.js';
+import { nearestName } from '../../nearest-name.js';
+import { BUNDLED_PLUGINS } from './bundled-plugins.js';
 import type { PluginCatalog } from './catalog.js';
 import { type EntityReader, isEmptyTable, type ReadEntity } from './entity-reader.js';
 import type { ParseOptions } from './parse.js';
