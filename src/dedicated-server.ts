@@ -1,11 +1,8 @@
-import { loadEnvFile } from './env-file.js';
 import { definitionFromParts } from './plugin/dedicated.js';
 import type { PluginClass } from './plugin/definition.js';
-import { dump } from './plugin/dump.js';
-import { reserveStdout } from './plugin/quiet-stdout.js';
+import { serveOrDump } from './serve-or-dump.js';
 import { describeError } from './server/errors.js';
 import { parseServeFlags } from './server/flags.js';
-import { serve } from './server/serve.js';
 import { packageVersion } from './version.js';
 
 /**
@@ -31,18 +28,14 @@ export async function startDedicatedServer(
   const definition = definitionFromParts(name, Plugin, version, priority, Schema);
   try {
     const options = parseServeFlags(process.argv.slice(2), `${name}.sock`);
-    process.env.KONG_TS_ENV_FILE = options.envFile;
-    const warning = loadEnvFile(options.envFile);
-    if (warning !== undefined && options.dump === undefined) process.stderr.write(`${name}: ${warning}\n`);
     if (options.show === 'version') process.stdout.write(`${packageVersion()}\n`);
-    else if (options.dump !== undefined) {
-      const print = reserveStdout();
-      print(`${dump([definition], options)}\n`);
-      process.exit(0);
-    } else {
-      const { compat } = options;
-      await serve(async () => [compat === undefined ? definition : { ...definition, compat }], options);
-    }
+    if (options.show === 'help')
+      process.stdout.write(`Usage: ${name} [the options of kong-ts-pluginserver serve]\n`);
+    if (options.show !== undefined) return;
+    const { compat } = options;
+    const plugins = [compat === undefined ? definition : { ...definition, compat }];
+    const code = await serveOrDump(name, options, async () => plugins);
+    if (code !== undefined) process.exit(code);
   } catch (error) {
     process.stderr.write(`${name}: ${describeError(error)}\n`);
     process.exit(1);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { loadEnvFile } from '../env-file.js';
 import type { PluginDefinition } from '../plugin/definition.js';
+import { serveOrDump } from '../serve-or-dump.js';
 import { describeError } from '../server/errors.js';
 import { parseServeFlags, type ServeOptions, UsageError } from '../server/flags.js';
 import { packageVersion } from '../version.js';
@@ -53,26 +53,15 @@ export async function run(argv: string[]): Promise<number> {
   }
 }
 
-/** Serves or dumps. Returns while serving only. */
+/** Returns while serving only. */
 async function runPlugins(options: ServeOptions): Promise<number> {
-  process.env.KONG_TS_ENV_FILE = options.envFile;
-  process.env.KONG_TS_WORKERS = String(options.workers);
-  const warning = loadEnvFile(options.envFile);
-  // Workers would say it again, and a dump's lines are those of a start that comes anyway.
-  if (warning !== undefined && options.dump === undefined && process.env.KONG_TS_WORKER === undefined) {
-    process.stderr.write(`kong-ts-pluginserver: ${warning}\n`);
-  }
-  let code: number;
+  let code: number | undefined;
   try {
-    if (options.dump !== undefined) code = await printDump(options);
-    else if (await (await import('../server/serve.js')).serve(() => load(options), options)) return 0;
-    else {
-      process.stderr.write('kong-ts-pluginserver: no plugin could be loaded\n');
-      code = 1;
-    }
+    code = await serveOrDump('kong-ts-pluginserver', options, () => load(options));
   } catch (error) {
     code = report(error);
   }
+  if (code === undefined) return 0;
   // A plugin may have left timers or connections behind, and Kong waits for the end of this process.
   process.exit(code);
 }
@@ -83,27 +72,6 @@ function report(error: unknown): number {
   if (!(error instanceof UsageError)) return 1;
   process.stderr.write(`\n${USAGE}`);
   return 2;
-}
-
-async function printDump(options: ServeOptions): Promise<number> {
-  const [{ reserveStdout }, { dump }] = await Promise.all([
-    import('../plugin/quiet-stdout.js'),
-    import('../plugin/dump.js'),
-  ]);
-  const print = reserveStdout();
-  const plugins = await load(options);
-  if (plugins.length === 0) return 1;
-  if (options.dump === 'plugin' && plugins.length > 1) {
-    const names = plugins.map(({ name }) => name).join(', ');
-    throw new UsageError(`--dump prints one plugin: name it with --plugin (there are: ${names})`);
-  }
-  if (options.protocol === 'MsgPack:1') {
-    process.stderr.write(
-      'warning: over MsgPack:1 Kong lets requests through whenever the plugin server fails\n',
-    );
-  }
-  print(`${dump(plugins, options)}\n`);
-  return 0;
 }
 
 async function load(options: ServeOptions): Promise<readonly PluginDefinition[]> {

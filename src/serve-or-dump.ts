@@ -1,0 +1,54 @@
+import { loadEnvFile } from './env-file.js';
+import type { PluginDefinition } from './plugin/definition.js';
+import { type ServeOptions, UsageError } from './server/flags.js';
+
+/**
+ * What the command line of a plugin server asks for: to serve, or to print what Kong's `query_cmd` wants to know.
+ *
+ * @param name of the program, which begins what it says
+ * @param load loads the plugins; called where they are needed, which is not in this process when workers serve them
+ * @returns the exit code; undefined while serving, since the process stays up by itself
+ * @throws PluginServerError what cannot be done
+ */
+export async function serveOrDump(
+  name: string,
+  options: ServeOptions,
+  load: () => Promise<readonly PluginDefinition[]>,
+): Promise<number | undefined> {
+  process.env.KONG_TS_ENV_FILE = options.envFile;
+  process.env.KONG_TS_WORKERS = String(options.workers);
+  const warning = loadEnvFile(options.envFile);
+  // Workers would say it again, and a dump's lines are those of a start that comes anyway.
+  if (warning !== undefined && options.dump === undefined && process.env.KONG_TS_WORKER === undefined) {
+    process.stderr.write(`${name}: ${warning}\n`);
+  }
+  if (options.dump !== undefined) return await printDump(options, load);
+  const { serve } = await import('./server/serve.js');
+  if (await serve(load, options)) return undefined;
+  process.stderr.write(`${name}: no plugin could be loaded\n`);
+  return 1;
+}
+
+async function printDump(
+  options: ServeOptions,
+  load: () => Promise<readonly PluginDefinition[]>,
+): Promise<number> {
+  const [{ reserveStdout }, { dump }] = await Promise.all([
+    import('./plugin/quiet-stdout.js'),
+    import('./plugin/dump.js'),
+  ]);
+  const print = reserveStdout();
+  const plugins = await load();
+  if (plugins.length === 0) return 1;
+  if (options.dump === 'plugin' && plugins.length > 1) {
+    const names = plugins.map(({ name }) => name).join(', ');
+    throw new UsageError(`--dump prints one plugin: name it with --plugin (there are: ${names})`);
+  }
+  if (options.protocol === 'MsgPack:1') {
+    process.stderr.write(
+      'warning: over MsgPack:1 Kong lets requests through whenever the plugin server fails\n',
+    );
+  }
+  print(`${dump(plugins, options)}\n`);
+  return 0;
+}
