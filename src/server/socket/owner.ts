@@ -28,6 +28,8 @@ export interface Predecessor {
 }
 
 const NOBODY: Predecessor = { alive: false, generation: 0 };
+/** It may only be slow: its successor takes over when it can serve, and no earlier. */
+const SILENT: Predecessor = { alive: true, generation: 0 };
 
 /**
  * Makes sure that taking over a socket path takes it from nobody but a plugin server of the same user, which is what
@@ -55,7 +57,7 @@ export async function assertMayTakeOver(path: string): Promise<Predecessor> {
   }
   // One that hangs answers nothing, and must not keep its successor out.
   const own = besideOf(path);
-  if (boundNames()?.some((name) => name !== path && name !== own && isAt(name, path))) return NOBODY;
+  if (boundNames()?.some((name) => name !== path && name !== own && isAt(name, path))) return SILENT;
   throw inUse(path, 'leads to a live server that is no plugin server');
 }
 

@@ -9,6 +9,7 @@ import { type BoundHandle, SocketPath } from '../socket/path.js';
 import { waitUntil } from '../wait-until.js';
 import { Asks } from './asks.js';
 import {
+  EARLY_VARIABLE,
   type FromPrimary,
   type FromWorker,
   SOCKET_FD,
@@ -243,6 +244,7 @@ export class Primary {
       env: {
         ...process.env,
         [WORKER_VARIABLE]: String(index),
+        [EARLY_VARIABLE]: this.started ? '' : '1',
         [WORKERS_VARIABLE]: String(this.options.workers),
       },
       stdio,

@@ -9,8 +9,8 @@ import { SOCKET_FD, SPARE_SOCKET_FD } from './messages.js';
 const FORGET_MS = 500;
 
 /**
- * The socket that a worker shares with its siblings. Connections are accepted from the very start and wait, unread,
- * until there is a server for them: Kong would rather wait for an answer than for a socket.
+ * The socket that a worker shares with its siblings. Where it listens before there is a server, connections are accepted
+ * and wait, unread: Kong would rather wait for an answer than for a socket.
  */
 export class WorkerSocket implements Listening {
   private readonly log: Log;
@@ -33,6 +33,7 @@ export class WorkerSocket implements Listening {
 
   async open(to: Accepting & { readonly connectionCount: number }): Promise<void> {
     this.server = to;
+    if (this.listener === undefined) await this.listen();
     for (const socket of this.waiting.splice(0)) if (!socket.destroyed) this.accepted(socket);
     this.timer = setInterval(() => this.fair.forget(to.connectionCount), FORGET_MS);
     this.timer.unref();

@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { MsgpackEvents } from '../msgpack/events.js';
 import { stopOnSignals, surviveStrayErrors } from '../process.js';
 import { PluginServer, type ServerOptions } from '../server.js';
-import { MAX_WORKERS } from './messages.js';
+import { EARLY_VARIABLE, MAX_WORKERS } from './messages.js';
 import { Orphan } from './orphan.js';
 import { PrimaryLine } from './primary-line.js';
 import { WorkerSocket } from './worker-socket.js';
@@ -34,8 +34,10 @@ export async function runWorker(
   const { log } = options;
   const line = new PrimaryLine(index);
   const socket = new WorkerSocket(log);
-  await socket.listen();
-  line.tell({ type: 'listening' });
+  if (process.env[EARLY_VARIABLE] === '1') {
+    await socket.listen();
+    line.tell({ type: 'listening' });
+  }
   surviveStrayErrors(log);
   try {
     const server = await startServer(index, load, options, line, socket);
