@@ -170,11 +170,9 @@ export class Isolate {
   #drain(guest: Guest): void {
     for (;;) {
       this.#forgetAbandoned(guest);
-      if (this.#runs.size === 0) return;
-      if (!guest.hasJob) {
-        this.#strayMs = 0;
-        return;
-      }
+      const { hasJob } = guest;
+      if (!hasJob) this.#strayMs = 0;
+      if (!hasJob || this.#runs.size === 0) return;
       if (this.#strayMs > this.#limits.cpuMs) {
         // Work that belongs to no run does not end: the runs in here can no longer be told apart.
         this.#endAll('cpu');
@@ -210,9 +208,12 @@ export class Isolate {
     const spent = now - this.#clock;
     this.#clock = now;
     const processorSpent = this.#suspects > 0 ? this.#lookAtProcessor() : undefined;
-    const run = this.#runs.get(this.#guest?.run ?? 0);
+    const id = this.#guest?.run ?? 0;
+    const run = this.#runs.get(id);
     const { cpuMs } = this.#limits;
     if (run === undefined) {
+      // What a run does in the turn in which it ends belongs to it; the engine is told to stop at its next poll.
+      if (id !== 0) return;
       this.#strayMs += processorSpent ?? Math.min(spent, LONG_SLICE_MS);
       if (this.#strayMs <= cpuMs) this.#host.state.goesOn(cpuMs - this.#strayMs);
       return;

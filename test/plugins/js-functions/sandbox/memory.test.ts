@@ -37,4 +37,14 @@ describe('memory over many runs', () => {
     assert.ok(after.buffers - before.buffers < 16 * 1024 * 1024, `${before.buffers} -> ${after.buffers}`);
     plugin.close();
   });
+
+  it('the time in which runs end adds up to no limit', async () => {
+    const plugin = instance({
+      max_cpu_ms: 20,
+      access: ['let sum = 0; for (let i = 0; i < 100; i++) sum = (sum * 31 + i) % 1009;'],
+    });
+    const { kong } = recordingKong();
+    for (let i = 0; i < 1500; i++) await plugin.access(kong);
+    plugin.close();
+  });
 });
