@@ -16,7 +16,7 @@ async function count(plugin: ReturnType<typeof counter>): Promise<unknown> {
 
 describe('an exit that cannot be delivered is a failure', () => {
   const bodies = {
-    __proto__: `JSON.parse('{"__proto__": {"a": 1}}')`,
+    'a key of that name': `JSON.parse('{"__proto__": {"a": 1}}')`,
     'nested 70 deep': `JSON.parse('['.repeat(70) + ']'.repeat(70))`,
     'a getter that throws': `({ get a() { throw new Error('mine'); } })`,
     'a cycle': `(() => { const a = {}; a.a = a; return a; })()`,
