@@ -24,7 +24,7 @@ export async function serveOrDump(
   }
   if (options.dump !== undefined) return await printDump(options, load);
   const { serve } = await import('./server/serve.js');
-  if (await serve(load, options)) return undefined;
+  if (await serve(() => loadToServe(options, load), options)) return undefined;
   process.stderr.write(`${name}: no plugin could be loaded\n`);
   return 1;
 }
@@ -49,6 +49,24 @@ async function printDump(
       'warning: over MsgPack:1 Kong lets requests through whenever the plugin server fails\n',
     );
   }
-  print(`${dump(plugins, options)}\n`);
+  if (options.lua) {
+    const [plugin, ...others] = plugins as [PluginDefinition, ...PluginDefinition[]];
+    if (others.length > 0) throw new UsageError('--lua prints one schema: name the plugin with --plugin');
+    const { luaSchema } = await import('./plugin/lua-schema.js');
+    print(luaSchema(plugin));
+  } else print(`${dump(plugins, options)}\n`);
   return 0;
+}
+
+/** The dumps are there before anybody can connect: who sees the socket finds them, too. */
+async function loadToServe(
+  options: ServeOptions,
+  load: () => Promise<readonly PluginDefinition[]>,
+): Promise<readonly PluginDefinition[]> {
+  const plugins = await load();
+  if (options.writeDump !== undefined) {
+    const { writeDumps } = await import('./plugin/write-dumps.js');
+    writeDumps(options.writeDump, plugins, options);
+  }
+  return plugins;
 }

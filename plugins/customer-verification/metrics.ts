@@ -36,3 +36,15 @@ export const databaseSeconds = metrics.histogram(
   [],
   [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
 );
+
+// The names end in _up, by which the server's /health finds them.
+
+export const databaseUp = metrics.gauge(
+  'customer_verification_database_up',
+  'Whether the database answered when it was last asked: 1 or 0.',
+);
+
+export const redisUp = metrics.gauge(
+  'customer_verification_redis_up',
+  'Whether Redis answered when it was last asked: 1 or 0.',
+);

@@ -30,6 +30,16 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./check.js'),
   },
   {
+    name: 'conf',
+    summary: 'prints the lines of kong.conf for the plugins in a directory',
+    load: () => import('./conf.js'),
+  },
+  {
+    name: 'health',
+    summary: 'asks whether a plugin server answers at a socket',
+    load: () => import('./health.js'),
+  },
+  {
     name: 'customers',
     summary: 'manages the customers of customer-verification',
     load: () => import('./customers.js'),

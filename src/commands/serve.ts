@@ -25,6 +25,8 @@ const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
       --dump --plugin NAME     print what Kong's query_cmd needs about one plugin
       --dump-plugin-info NAME  the same
       --dump-all-plugins       print all plugins; Kong 3.9 and later load only the first
+      --lua                    print it as a schema.lua, for control planes (hybrid mode, Konnect)
+      --write-dump DIR         write each plugin's dump to DIR/NAME.json before listening, for a Kong that reads it there
       --descriptions           leave the schemas' descriptions in the dump; Kong before 3.4 does not start with them
       --protocol NAME          what the dump announces: protobuf (default), or msgpack, with which Kong lets
                                requests through whenever the plugin server fails

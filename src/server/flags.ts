@@ -25,6 +25,10 @@ export interface ServeOptions {
   readonly dump: Dump;
   /** Whether the dump has the schemas' descriptions, which Kong before 3.4 refuses. */
   readonly descriptions: boolean;
+  /** Whether the dump is a schema.lua. */
+  readonly lua: boolean;
+  /** The folder to which each plugin's dump is written before the server listens. */
+  readonly writeDump: string | undefined;
   readonly compat: 'stock' | undefined;
   readonly workers: number;
   /** How long workers go on without the process that started them, in milliseconds; 0: they end with it. */
@@ -60,6 +64,8 @@ const FLAGS = {
   'dump-all-plugins': { type: 'boolean', default: false },
   'dump-plugin-info': { type: 'string' },
   descriptions: { type: 'boolean', default: false },
+  lua: { type: 'boolean', default: false },
+  'write-dump': { type: 'string' },
   compat: { type: 'string' },
   workers: { type: 'string', default: '1' },
   linger: { type: 'string', default: '10' },
@@ -83,6 +89,8 @@ export function parseServeFlags(argv: readonly string[], socketName = DEFAULT_SO
     protocol: protocol(values.protocol),
     dump: values['dump-all-plugins'] ? 'all' : values.dump || named !== undefined ? 'plugin' : undefined,
     descriptions: values.descriptions,
+    lua: values.lua,
+    writeDump: values['write-dump'],
     compat: compatibility(values.compat),
     workers: wholeNumber('--workers', values.workers, 1, MAX_WORKERS),
     lingerMs: wholeNumber('--linger', values.linger, 0, 3600) * 1000,

@@ -56,7 +56,10 @@ export class Metrics {
       },
       gauge(name, help, labels) {
         const labelNames = [...labels];
-        const gauge = known<Gauge>(name) ?? new Gauge({ name, help, labelNames, registers });
+        const gauge =
+          known<Gauge>(name) ??
+          // One worker that does not reach its database is not to be hidden by another that does.
+          new Gauge({ name, help, labelNames, registers, aggregator: name.endsWith('_up') ? 'min' : 'sum' });
         return (values, value) => gauge.set(values, value);
       },
       histogram(name, help, labels, bounds) {
@@ -81,22 +84,43 @@ export class Metrics {
   }
 }
 
-/** Serves `GET /metrics` in Prometheus's text format. */
+/** What `GET /health` answers. */
+interface Health {
+  readonly status: 'ok' | 'degraded' | 'down';
+  /** How many processes answer, and how many are to. */
+  readonly workers: { readonly ready: number; readonly of: number };
+  /** What plugins depend on, by the name of their gauge without `_up`: whether every process reaches it. */
+  readonly reaches: Readonly<Record<string, boolean>>;
+}
+
+/** Serves `GET /metrics` in Prometheus's text format, and `GET /health`. */
 export class MetricsListener {
   private readonly server: Server;
 
-  /** @param read the snapshots of all processes that count */
-  constructor(read: () => Promise<readonly MetricsSnapshot[]>) {
+  /**
+   * @param read the snapshots of all processes that count
+   * @param workers how many processes there are to be
+   */
+  constructor(read: () => Promise<readonly MetricsSnapshot[]>, workers: number) {
     this.server = createServer((request, response) => {
-      if (request.method !== 'GET' || request.url?.split('?', 1)[0] !== '/metrics') {
-        response.writeHead(404).end('GET /metrics\n');
+      const path = request.url?.split('?', 1)[0];
+      if (request.method !== 'GET' || (path !== '/metrics' && path !== '/health')) {
+        response.writeHead(404).end('GET /metrics or GET /health\n');
         return;
       }
-      this.text(read).then(
-        (text) =>
-          response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text),
-        (error: Error) => response.writeHead(500).end(`${error.message}\n`),
-      );
+      read()
+        .then(async (snapshots) => {
+          if (path === '/metrics') {
+            const text = await AggregatorRegistry.aggregate([...snapshots]).metrics();
+            response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+            return;
+          }
+          const health = healthOf(snapshots, workers);
+          response
+            .writeHead(health.status === 'down' ? 503 : 200, { 'Content-Type': 'application/json' })
+            .end(`${JSON.stringify(health)}\n`);
+        })
+        .catch((error: Error) => response.writeHead(500).end(`${error.message}\n`));
     });
     this.server.unref();
   }
@@ -109,8 +133,21 @@ export class MetricsListener {
     });
     return (this.server.address() as AddressInfo).port;
   }
+}
 
-  private async text(read: () => Promise<readonly MetricsSnapshot[]>): Promise<string> {
-    return await AggregatorRegistry.aggregate([...(await read())]).metrics();
+/** A database that is away is no reason to start the server anew: that is `degraded`, and still 200. */
+function healthOf(snapshots: readonly MetricsSnapshot[], workers: number): Health {
+  const reaches: Record<string, boolean> = {};
+  for (const metric of snapshots.flat() as { name: string; values?: { value: number }[] }[]) {
+    if (!metric.name.endsWith('_up')) continue;
+    const name = metric.name.slice(0, -'_up'.length);
+    for (const { value } of metric.values ?? []) reaches[name] = (reaches[name] ?? true) && value > 0;
   }
+  const ready = snapshots.length;
+  const whole = ready === workers && Object.values(reaches).every(Boolean);
+  return {
+    status: ready === 0 ? 'down' : whole ? 'ok' : 'degraded',
+    workers: { ready, of: workers },
+    reaches,
+  };
 }

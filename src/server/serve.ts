@@ -123,7 +123,7 @@ async function serveMetrics(
 ): Promise<void> {
   const { host, port } = options.metrics as { host: string; port: number };
   const { MetricsListener } = await import('./metrics.js');
-  const listener = new MetricsListener(read);
+  const listener = new MetricsListener(read, options.workers);
   const bound = await listener.listen(host, port);
   log.notice(`metrics at http://${host.includes(':') ? `[${host}]` : host}:${bound}/metrics`);
 }

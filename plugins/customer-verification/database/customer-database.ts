@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import { pg } from '../drivers.js';
 import { type DatabaseTrouble, DatabaseUnavailableError, MalformedCustomerError } from '../errors.js';
 import { type Customer, parseCustomer } from '../keys/customer.js';
-import { databaseErrors, databaseSeconds } from '../metrics.js';
+import { databaseErrors, databaseSeconds, databaseUp } from '../metrics.js';
 import { report } from '../report.js';
 import { cancelQuery } from './cancel-query.js';
 import { clientConfig, type DatabaseSettings, SLOW_CONNECTION_MS, TIMEOUT_MS } from './settings.js';
@@ -56,6 +56,7 @@ export class CustomerDatabase {
     try {
       const rows = await this.#select(certificateId);
       this.#trouble = undefined;
+      databaseUp.set(1);
       return customerOf(rows);
     } finally {
       this.#underway -= 1;
@@ -67,6 +68,7 @@ export class CustomerDatabase {
   /** Somebody else has seen the database answer. */
   answers(): void {
     this.#answeredAt = performance.now();
+    databaseUp.set(1);
   }
 
   /** The same, after it did not: a failure is forgotten. */
@@ -192,6 +194,7 @@ export class CustomerDatabase {
     const error = new DatabaseUnavailableError(kind, `the customer query failed: ${describe(cause)}`, {
       cause,
     });
+    databaseUp.set(0);
     this.#trouble = { error, retryAt: performance.now() + RETRY_AFTER_MS };
     return error;
   }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { ioredis } from '../drivers.js';
 import { ReplayStoreError } from '../errors.js';
-import { redisErrors } from '../metrics.js';
+import { redisErrors, redisUp } from '../metrics.js';
 import { report } from '../report.js';
 import { agreeOnRetention, mayBeForgotten, REFRESH_MS, type Retention } from './redis-retention.js';
 import type { ReplayStore } from './replay-store.js';
@@ -66,15 +66,16 @@ export class RedisReplayStore implements ReplayStore {
         const now = Date.now();
         if (mayBeForgotten(retention, signedAt, now)) return false;
         const keepMs = Math.ceil(signedAt + Math.max(retention.ms, this.#retainMs) - now) + MARGIN_MS;
-        return (
-          (await this.#redis.set(KEY_PREFIX + fingerprint, '1', 'PX', Math.max(keepMs, MARGIN_MS), 'NX')) ===
-          'OK'
-        );
+        const key = KEY_PREFIX + fingerprint;
+        const answer = await this.#redis.set(key, '1', 'PX', Math.max(keepMs, MARGIN_MS), 'NX');
+        redisUp.set(1);
+        return answer === 'OK';
       } finally {
         this.#waiting -= 1;
       }
     } catch (error) {
       redisErrors.inc();
+      redisUp.set(0);
       // A connection on which an answer is overdue may be dead: a new one takes its place.
       if (error instanceof Error && /timed out/i.test(error.message)) this.#redis.disconnect(true);
       throw new ReplayStoreError(`Redis did not answer: ${messageOf(error)}`, { cause: error });

@@ -61,6 +61,16 @@ export async function assertMayTakeOver(path: string): Promise<Predecessor> {
   throw inUse(path, 'leads to a live server that is no plugin server');
 }
 
+/** Whether a plugin server, ours or another, answers at a path within a second. */
+export async function isPluginServer(path: string): Promise<boolean> {
+  for (const question of QUESTIONS) {
+    const found = await ask(path, question);
+    if (typeof found === 'object') return true;
+    if (found !== 'silent') return false;
+  }
+  return false;
+}
+
 function inUse(path: string, what: string): SocketPathError {
   return new SocketPathError(
     'SOCKET_PATH_IN_USE',
