@@ -35,7 +35,7 @@ export class Plugin {
   certificate(kong) {
     collect();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
-    kong.response.setHeader('x-held', String(heapUsed + arrayBuffers));
+    kong.ctx.shared.set('held', String(heapUsed + arrayBuffers));
   }
 }
 `;

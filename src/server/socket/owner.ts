@@ -65,10 +65,16 @@ export async function assertMayTakeOver(path: string): Promise<Predecessor> {
 export async function isPluginServer(path: string): Promise<boolean> {
   for (const question of QUESTIONS) {
     const found = await ask(path, question);
-    if (typeof found === 'object') return true;
+    if (typeof found === 'object') return isAnswer(found);
     if (found !== 'silent') return false;
   }
   return false;
+}
+
+/** A list of MsgPack:1 (a response, or a notification before one), or a frame of ProtoBuf:1; no other server's greeting. */
+function isAnswer(bytes: Buffer): boolean {
+  const isList = bytes[0] === 0x94 || bytes[0] === 0x93;
+  return isList || (bytes.length >= 4 && bytes.readUInt32LE(0) === bytes.length - 4);
 }
 
 function inUse(path: string, what: string): SocketPathError {
