@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
+import { PAGE_FILES, VENDOR_FILE, vendorSource } from '../src/inspector/assets.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULE_URL = join(ROOT, 'build/module-url.ts');
@@ -52,6 +53,14 @@ export async function bundle(outdir: string): Promise<void> {
     logLevel: 'warning',
     plugins: [ownUrls],
   });
+  copyPage(join(outdir, 'src/inspector/page'));
+}
+
+/** The inspector's page, with the library that it uses beside it. */
+function copyPage(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const file of PAGE_FILES) copyFileSync(join(ROOT, 'src/inspector/page', file), join(folder, file));
+  copyFileSync(vendorSource(), join(folder, VENDOR_FILE));
 }
 
 /** `import.meta.url` names the place that a module would have if it were not bundled. */

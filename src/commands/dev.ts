@@ -76,9 +76,10 @@ function stopOnSignals(session: DevSession, say: (line: string) => void): Promis
 
 /** What to know, as far as it is there. */
 async function print(addresses: DevAddresses, say: (line: string) => void): Promise<void> {
-  const { gatewayUrl, databaseUrl, databaseIsEmbedded, upstream, plugins, inspect } = addresses;
+  const { gatewayUrl, databaseUrl, databaseIsEmbedded, upstream, plugins, inspect, inspectorUrl } = addresses;
   say('');
   say(`gateway    ${gatewayUrl}`);
+  if (inspectorUrl !== undefined) say(`inspector  ${inspectorUrl}`);
   if (databaseUrl !== undefined) say(`PostgreSQL ${databaseUrl}`);
   if (upstream !== undefined) say(`upstream   http://${upstream.host}:${upstream.port}`);
   say(`plugins    ${plugins.length === 0 ? 'none in the configuration' : plugins.join(', ')}`);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -139,6 +140,18 @@ export class PluginServerProcess {
   private tellProcesses(): void {
     const pid = this.child?.pid;
     this.options.onProcesses(pid === undefined ? [] : [pid]);
+  }
+
+  /** Resident memory of its process; undefined where it does not run, or the system has no /proc. */
+  memoryBytes(): number | undefined {
+    try {
+      const status = readFileSync(`/proc/${this.child?.pid}/status`, 'utf8');
+      const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
+      return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+    } catch {
+      // No /proc, or the process has just ended: the page shows no figure.
+      return undefined;
+    }
   }
 
   async stop(): Promise<void> {

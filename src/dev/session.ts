@@ -10,7 +10,9 @@ import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.j
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
 import { createPluginCaller } from '../gateway/rpc/create-caller.js';
+import { addSecretNames } from '../inspector/masking.js';
 import { Recorder } from '../inspector/recorder.js';
+import { type Inspector, startInspector } from '../inspector/server.js';
 import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
 import { DevStoppedError } from './errors.js';
 import type { DevOptions, HostAndPort } from './flags.js';
@@ -25,6 +27,7 @@ import { describeChanges, type FileChange, SourceWatcher } from './watch.js';
 const HOST = '127.0.0.1';
 /** The service host that containers reach by this name, and whose requests `dev` takes to another address. */
 const UPSTREAM_HOST = 'upstream';
+const DEFAULT_INSPECTOR_PORT = 8002;
 /** Kong waits 60 s for a plugin server; a debugger may hold a handler for as long as its user likes. */
 const DEBUGGED_TIMEOUT_MS = 2 ** 31 - 1;
 /** The plugin whose customers the demo data are. */
@@ -46,6 +49,7 @@ export interface DevAddresses {
   /** Whether requests have to be signed by the demo customer. */
   readonly isSigned: boolean;
   readonly inspect: string | undefined;
+  readonly inspectorUrl: string | undefined;
 }
 
 /**
@@ -68,6 +72,8 @@ export class DevSession {
   private plugins: CatalogedPlugin[] = [];
   private upstream: HostAndPort = { host: HOST, port: 0 };
   private port = 0;
+  private config: GatewayConfig | undefined;
+  private inspector: Inspector | undefined;
   /** Changes are taken in one after the other. */
   private lastChange = Promise.resolve();
 
@@ -159,6 +165,8 @@ export class DevSession {
     this.closers.push(() => this.gateway?.close());
     await this.openGateway(config, options.port);
     this.checkpoint();
+    await this.openInspector();
+    this.checkpoint();
     this.watch();
     return this.addresses(config);
   }
@@ -175,6 +183,7 @@ export class DevSession {
       examplePath: paths.find(({ regex }) => regex === undefined)?.text ?? '/',
       isSigned: used.has(VERIFICATION) && this.database?.embedded !== undefined,
       inspect: this.options.inspect,
+      inspectorUrl: this.inspector?.url,
     };
   }
 
@@ -243,6 +252,7 @@ export class DevSession {
 
   private async openGateway(config: GatewayConfig, port: number): Promise<void> {
     if (this.caller === undefined) return;
+    this.config = config;
     this.gateway = await createGateway({
       config,
       plugins: this.plugins,
@@ -258,6 +268,35 @@ export class DevSession {
     } catch (error) {
       throw portError(error, port);
     }
+  }
+
+  /** Several sessions may run beside each other: where its default port is taken, the page gets another one. */
+  private async openInspector(): Promise<void> {
+    const { inspector: port } = this.options;
+    if (port === undefined) return;
+    const open = (on: number) =>
+      startInspector({
+        recorder: this.recorder,
+        port: on,
+        inspected: () => {
+          addSecretNames(encryptedFields(this.plugins));
+          return {
+            gatewayPort: this.port,
+            config: this.config as GatewayConfig,
+            plugins: this.plugins,
+            pluginsDirectory: shortPath(this.pluginsDirectory),
+            memoryBytes: this.server?.memoryBytes(),
+          };
+        },
+      });
+    addSecretNames(encryptedFields(this.plugins));
+    const inspector = await open(port).catch((error: unknown) => {
+      if (port !== DEFAULT_INSPECTOR_PORT) throw error;
+      this.say(`port ${port} is taken: the inspector gets another one`);
+      return open(0);
+    });
+    this.inspector = inspector;
+    this.closers.push(() => inspector.close());
   }
 
   private watch(): void {
@@ -293,6 +332,7 @@ export class DevSession {
     const config = this.parseConfig(text, await this.checkConfig());
     if (await this.provideDatabase(text)) await this.server?.restart(this.database?.env);
     await this.gateway?.reload(config);
+    this.config = config;
     this.say(`${configFile} has changed: read again`);
   }
 
@@ -314,6 +354,20 @@ export class DevSession {
     await this.gateway?.close();
     await this.openGateway(config, this.port);
   }
+}
+
+/** What the schemas call a secret; what goes by such a name is masked. */
+function encryptedFields(plugins: readonly CatalogedPlugin[]): string[] {
+  const names: string[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, attributes] of Object.entries(value)) {
+      if ((attributes as { encrypted?: unknown } | null)?.encrypted === true) names.push(name);
+      visit(attributes);
+    }
+  };
+  for (const { schema } of plugins) visit(schema);
+  return names;
 }
 
 function shownUrl({ url, embedded }: DevDatabase): string {

@@ -7,9 +7,17 @@ export const MASK = '•••';
 const SECRET =
   /authorization|cookie|token|secret|passw|api-?key|signature|credential|session|private|(?:^|[-_ ])(?:key|auth|jwt|otp|pin)$/i;
 
+const added = new Set<string>();
+
 /** Whether what goes by this name is a credential: a header, a query argument, a field of a configuration. */
 export function isSecretName(name: string): boolean {
-  return SECRET.test(name.replaceAll('_', '-'));
+  const spelled = name.replaceAll('_', '-');
+  return SECRET.test(spelled) || added.has(spelled.toLowerCase());
+}
+
+/** More names of credentials, for this process: those of fields that a plugin's schema calls `encrypted`. */
+export function addSecretNames(names: Iterable<string>): void {
+  for (const name of names) added.add(name.replaceAll('_', '-').toLowerCase());
 }
 
 /** Header lines with the values of credentials masked. */
@@ -47,6 +55,9 @@ const BY_NAME = /_header$|_query_arg$|\.ctx\.shared\.|_ctx$|get_var$|set_seriali
 /** Functions that answer a request target or a query. */
 const TARGETS = /\.get_(?:path_with_query|raw_query)$|set_raw_query$/;
 
+/** Functions that take or answer a body. */
+const BODIES = /(?:get|set)_raw_body$|response\.exit$/;
+
 /** The arguments and the answer of a call, credentials masked. */
 export function maskedCall(call: PdkCall): { args: readonly RecordedValue[]; answer: RecordedValue } {
   const { method, args, answer } = call;
@@ -58,6 +69,7 @@ export function maskedCall(call: PdkCall): { args: readonly RecordedValue[]; ans
       answer: maskedValue(answer, name),
     };
   }
+  if (BODIES.test(method)) return { args: args.map(maskedBody), answer: maskedBody(answer) };
   if (TARGETS.test(method)) return { args: args.map(maskedQuery), answer: maskedQuery(answer) };
   return { args: args.map((value) => maskedValue(value)), answer: maskedValue(answer) };
 }
@@ -67,4 +79,27 @@ function maskedQuery(value: RecordedValue): RecordedValue {
   return value.includes('?') || value.startsWith('/')
     ? maskedTarget(value)
     : maskedTarget(`?${value}`).slice(1);
+}
+
+/** A text in which `name=value` and `"name": "value"` of credentials are masked: a form, or the beginning of JSON. */
+export function maskedQueryText(text: string): string {
+  return text
+    .replace(/(?<=^|[&?\s])([\w.%-]+)=([^&\s]*)/g, (all, name: string) =>
+      isSecretName(name) ? `${name}=${MASK}` : all,
+    )
+    .replace(/"([\w.-]+)"\s*:\s*"(?:[^"\\]|\\.)*"?/g, (all, name: string) =>
+      isSecretName(name) ? `"${name}": "${MASK}"` : all,
+    );
+}
+
+function maskedBody(value: RecordedValue): RecordedValue {
+  if (typeof value !== 'string') return maskedValue(value);
+  try {
+    const parsed = JSON.parse(value) as RecordedValue;
+    const masked = JSON.stringify(maskedValue(parsed));
+    return masked === JSON.stringify(parsed) ? value : masked;
+  } catch {
+    // No JSON.
+    return maskedQueryText(value);
+  }
 }
