@@ -57,8 +57,7 @@ SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
       --no-database            start none, whatever the plugins ask for
       --seed FILE.sql          run this in the database first (repeatable); starts the embedded one
       --inspect[=HOST:PORT]    let a debugger attach to the plugin server (default: 127.0.0.1:9229)
-      --inspector PORT         the page that shows what happened to each request (default: 8002; 0: any free one;
-                               off: none)
+      --inspector PORT         the page that shows what happened to each request (default: off; 0: any free one)
       --strict                 refuse what the local gateway does not emulate, which is otherwise noted
       --ignore-unknown         note unknown plugins and keys of the configuration instead of refusing them
       --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
@@ -79,7 +78,7 @@ const FLAGS = {
   'no-database': { type: 'boolean', default: false },
   seed: { type: 'string', multiple: true },
   inspect: { type: 'string' },
-  inspector: { type: 'string', default: '8002' },
+  inspector: { type: 'string', default: 'off' },
   strict: { type: 'boolean', default: false },
   'ignore-unknown': { type: 'boolean', default: false },
   'env-file': { type: 'string' },

@@ -10,9 +10,8 @@ import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.j
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
 import { createPluginCaller } from '../gateway/rpc/create-caller.js';
-import { addSecretNames } from '../inspector/masking.js';
 import { Recorder } from '../inspector/recorder.js';
-import { type Inspector, startInspector } from '../inspector/server.js';
+import type { Inspector } from '../inspector/server.js';
 import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
 import { DevStoppedError } from './errors.js';
 import type { DevOptions, HostAndPort } from './flags.js';
@@ -27,7 +26,6 @@ import { describeChanges, type FileChange, SourceWatcher } from './watch.js';
 const HOST = '127.0.0.1';
 /** The service host that containers reach by this name, and whose requests `dev` takes to another address. */
 const UPSTREAM_HOST = 'upstream';
-const DEFAULT_INSPECTOR_PORT = 8002;
 /** Kong waits 60 s for a plugin server; a debugger may hold a handler for as long as its user likes. */
 const DEBUGGED_TIMEOUT_MS = 2 ** 31 - 1;
 /** The plugin whose customers the demo data are. */
@@ -270,31 +268,26 @@ export class DevSession {
     }
   }
 
-  /** Several sessions may run beside each other: where its default port is taken, the page gets another one. */
   private async openInspector(): Promise<void> {
     const { inspector: port } = this.options;
     if (port === undefined) return;
-    const open = (on: number) =>
-      startInspector({
-        recorder: this.recorder,
-        port: on,
-        inspected: () => {
-          addSecretNames(encryptedFields(this.plugins));
-          return {
-            gatewayPort: this.port,
-            config: this.config as GatewayConfig,
-            plugins: this.plugins,
-            pluginsDirectory: shortPath(this.pluginsDirectory),
-            memoryBytes: this.server?.memoryBytes(),
-          };
-        },
-      });
-    addSecretNames(encryptedFields(this.plugins));
-    const inspector = await open(port).catch((error: unknown) => {
-      if (port !== DEFAULT_INSPECTOR_PORT) throw error;
-      this.say(`port ${port} is taken: the inspector gets another one`);
-      return open(0);
+    const { addSecretNames } = await import('../inspector/masking.js');
+    const { startInspector } = await import('../inspector/server.js');
+    const inspector = await startInspector({
+      recorder: this.recorder,
+      port,
+      inspected: () => {
+        addSecretNames(encryptedFields(this.plugins));
+        return {
+          gatewayPort: this.port,
+          config: this.config as GatewayConfig,
+          plugins: this.plugins,
+          pluginsDirectory: shortPath(this.pluginsDirectory),
+          memoryBytes: this.server?.memoryBytes(),
+        };
+      },
     });
+    addSecretNames(encryptedFields(this.plugins));
     this.inspector = inspector;
     this.closers.push(() => inspector.close());
   }

@@ -80,7 +80,42 @@ interface ShownCall extends Pick<PdkCall, 'method' | 'startedAt' | 'endedAt' | '
 
 const MESSAGES = ['request', 'upstreamRequest', 'upstreamResponse', 'response'] as const;
 
+/**
+ * The detail of an exchange. A credential that a header, the query or the configuration names is masked wherever its
+ * value comes again, too: in an upstream's echo, in a log line, in an error.
+ */
 export function detailOf(record: ExchangeRecord): ExchangeDetail {
+  return withoutValues(shownDetail(record), secretValues(record)) as ExchangeDetail;
+}
+
+/** Shorter ones would mask half of the page, and say nothing. */
+const LEAST_SECRET = 6;
+
+function secretValues(record: ExchangeRecord): readonly string[] {
+  const values = new Set<string>();
+  const add = (name: string, value: unknown) => {
+    if (typeof value !== 'string' || !isSecretName(name)) return;
+    // The scheme of an Authorization header is no secret, and an echo may come without it.
+    for (const part of [value, value.replace(/^\w+ /, '')]) if (part.length >= LEAST_SECRET) values.add(part);
+  };
+  for (const message of MESSAGES)
+    for (const [name, value] of record[message]?.headers ?? []) add(name, value);
+  for (const [name, value] of new URLSearchParams(record.request.target.split('?')[1] ?? ''))
+    add(name, value);
+  for (const run of record.runs) for (const [name, value] of Object.entries(run.config)) add(name, value);
+  return [...values].sort((a, b) => b.length - a.length);
+}
+
+function withoutValues(value: unknown, secrets: readonly string[]): unknown {
+  if (secrets.length === 0) return value;
+  if (typeof value === 'string')
+    return secrets.reduce((text, secret) => text.replaceAll(secret, MASK), value);
+  if (Array.isArray(value)) return value.map((item) => withoutValues(item, secrets));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutValues(item, secrets)]));
+}
+
+function shownDetail(record: ExchangeRecord): ExchangeDetail {
   const { upstreamRequest, upstreamResponse, response } = record;
   const message = (name: (typeof MESSAGES)[number]) => {
     const one = record[name];
