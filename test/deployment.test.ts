@@ -164,3 +164,60 @@ test('kong.yml uses only plugins that kong.conf has, and carries the guard', () 
   const guard = plugins.find(({ name }) => name === 'post-function');
   assert.match(guard?.config.access?.join('\n') ?? '', /if not kong\.ctx\.shared\.customer_verified then/);
 });
+
+test('the sidecar is built as the image of both is, and its files name what is there', () => {
+  const sidecar = read('Dockerfile.sidecar');
+  const buildOf = (text: string) => /AS build\n(.*?)\n\nFROM/s.exec(text)?.[1];
+  assert.equal(buildOf(sidecar), buildOf(dockerfile));
+  const copied = (text: string) => [...text.matchAll(/^COPY --from=build (\S+)/gm)].map(([, from]) => from);
+  assert.deepEqual(
+    ['/usr/local/bin/node', ...copied(sidecar)],
+    copied(dockerfile),
+    'node is in the sidecar already',
+  );
+  const { services, volumes } = parseYaml(read('docker-compose.sidecar.yml'));
+  for (const { build } of [services.verification, services.functions]) {
+    assert.ok(existsSync(`${root}${build.dockerfile}`));
+  }
+  for (const { volumes: mounts = [] } of Object.values(services as Record<string, { volumes?: unknown[] }>)) {
+    for (const mount of mounts) {
+      const source = typeof mount === 'string' ? mount.split(':')[0] : (mount as { source: string }).source;
+      if (source?.startsWith('./')) assert.ok(existsSync(`${root}${source}`), source);
+      else assert.ok(source !== undefined && source in volumes, `volume ${source}`);
+    }
+  }
+  assert.equal(services.kong.build, undefined, "Kong's image is unchanged");
+});
+
+test('docker-compose.sidecar.yml says to Kong what conf --sidecar prints for what the sidecars serve', async () => {
+  const { parseServeFlags } = await import('../src/server/flags.js');
+  const { kongSettings } = await import('../src/plugin/kong-conf.js');
+  const { services } = parseYaml(read('docker-compose.sidecar.yml'));
+  const expected: Record<string, string> = {};
+  const names: string[] = [];
+  for (const { command, healthcheck } of [services.verification, services.functions]) {
+    const [word, ...args] = (command as string).split(' ');
+    assert.equal(word, 'serve');
+    const flags = parseServeFlags(args);
+    assert.deepEqual([flags.socketMode, flags.lingerMs], [0o660, 0]);
+    assert.deepEqual(healthcheck.test.slice(1), ['kong-ts-pluginserver', 'health', '--socket', flags.socket]);
+    const plugins = flags.plugins as string[];
+    names.push(...plugins);
+    const settings = kongSettings({
+      plugins,
+      command: INSTALLED,
+      pluginsDirectory: undefined,
+      socket: flags.socket,
+      workers: 1,
+      dumps: flags.writeDump,
+    });
+    for (const [setting, value] of settings) expected[`KONG_${setting.toUpperCase()}`] = value;
+  }
+  expected.KONG_PLUGINS = ['bundled', ...names].join(',');
+  expected.KONG_PLUGINSERVER_NAMES = names.map((name) => name.replaceAll('-', '_')).join(',');
+  const said = Object.entries(services.kong.environment as Record<string, string>);
+  assert.deepEqual(Object.fromEntries(said.filter(([name]) => /^KONG_PLUGIN/.test(name))), expected);
+  for (const wanted of ['verification', 'functions']) {
+    assert.equal(services.kong.depends_on[wanted].condition, 'service_healthy');
+  }
+});
