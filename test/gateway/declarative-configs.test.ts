@@ -26,7 +26,7 @@ describe('configurations of the kinds that teams have', () => {
 
 describe('docs/local-gateway.md', () => {
   const rows = readFileSync('docs/local-gateway.md', 'utf8').matchAll(
-    /^\| `(.+?)` \| (emulated|ignored|refused) \|/gm,
+    /^\| `(.+?)` +\| (emulated|ignored|refused) +\|/gm,
   );
   let count = 0;
   for (const [, config = '', word = ''] of rows) {
