@@ -210,6 +210,8 @@ function createPool(settings: DatabaseSettings): Pool {
   pool.on('error', (error) => {
     report.inBackground('warn', 'database_connection', `lost a database connection: ${describe(error)}`);
   });
+  // One that breaks under a query is told to the query, and once more to nobody in particular, which would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
