@@ -19,7 +19,7 @@ import { KIND_HEADER, Load, type MakeHeaders, type Target } from './load.js';
 
 /** Customers c0, c1, … with keys k0, k1, … */
 const CUSTOMERS = 40;
-const CLIENTS = 4;
+export const CLIENTS = 4;
 /** On a machine that is busy with tests a successor may take longer than the default. */
 const LINGER_S = '60';
 const FELT_WITHIN_MS = 60_000;
@@ -150,13 +150,18 @@ export class FaultRig {
   /**
    * Ends the load and looks at all of it: nothing forged may have reached the upstream, and from `healedAt` on nothing
    * good may have been refused.
+   *
+   * @param handedOver how many may have been under way over MsgPack:1 when a successor took the events over: Kong does
+   *   not try those again
    */
-  async settle(healedAt: number): Promise<void> {
+  async settle(healedAt: number, handedOver = 0): Promise<void> {
     await this.load.progress(60);
     await this.load.stop();
     assert.equal(this.reached.forged, 0, 'forged requests at the upstream');
     assert.deepEqual(this.load.letThrough, []);
-    assert.deepEqual(this.load.wrong(healedAt), [], this.load.summary(healedAt));
+    assert.deepEqual(this.load.wrong(healedAt, 'protobuf'), [], this.load.summary(healedAt));
+    const lost = this.load.wrong(healedAt, 'msgpack');
+    assert.ok(lost.length <= handedOver, this.load.summary(healedAt));
     assert.ok((this.reached.good as number) > 0);
   }
 
