@@ -1,6 +1,7 @@
 import { loadEnvFile } from './env-file.js';
 import type { PluginDefinition } from './plugin/definition.js';
 import { type ServeOptions, UsageError } from './server/flags.js';
+import { WORKER_VARIABLE, WORKERS_VARIABLE } from './server/workers/messages.js';
 
 /**
  * What the command line of a plugin server asks for: to serve, or to print what Kong's `query_cmd` wants to know.
@@ -16,10 +17,10 @@ export async function serveOrDump(
   load: () => Promise<readonly PluginDefinition[]>,
 ): Promise<number | undefined> {
   process.env.KONG_TS_ENV_FILE = options.envFile;
-  process.env.KONG_TS_WORKERS = String(options.workers);
+  process.env[WORKERS_VARIABLE] = String(options.workers);
   const warning = loadEnvFile(options.envFile);
   // Workers would say it again, and a dump's lines are those of a start that comes anyway.
-  if (warning !== undefined && options.dump === undefined && process.env.KONG_TS_WORKER === undefined) {
+  if (warning !== undefined && options.dump === undefined && process.env[WORKER_VARIABLE] === undefined) {
     process.stderr.write(`${name}: ${warning}\n`);
   }
   if (options.dump !== undefined) return await printDump(options, load);

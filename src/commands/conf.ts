@@ -3,6 +3,8 @@ import { parseCommandLine } from '../command-line.js';
 import { packageFile } from '../dev/package-files.js';
 import { kongSettings } from '../plugin/kong-conf.js';
 import { loadPlugins } from '../plugin/loader.js';
+import { wholeNumber } from '../server/flags.js';
+import { MAX_WORKERS } from '../server/workers/messages.js';
 
 const USAGE = `Usage: kong-ts-pluginserver conf [options]
 
@@ -19,8 +21,6 @@ Prints the lines of kong.conf that tell Kong of the plugins in a directory: one 
       --env                    as environment variables (KONG_…), not as lines of kong.conf
   -h, --help                   this text
 `;
-
-const MAX_WORKERS = 64;
 
 /**
  * `kong-ts-pluginserver conf`.
@@ -54,7 +54,7 @@ export async function run(argv: string[]): Promise<number> {
     command: values.command,
     pluginsDirectory: own === undefined ? undefined : resolve(own),
     socket,
-    workers: Number(values.workers),
+    workers: values.workers,
     dumps: values.sidecar,
   });
   for (const [setting, value] of settings) {
@@ -80,14 +80,11 @@ function parse(argv: string[]) {
       help: { type: 'boolean', short: 'h' },
     },
   });
-  const workers = Number(values.workers);
-  if (!/^\d+$/.test(values.workers) || workers < 1 || workers > MAX_WORKERS) {
-    throw new TypeError(`--workers must be a whole number from 1 to ${MAX_WORKERS}, not "${values.workers}"`);
-  }
+  const workers = wholeNumber('--workers', values.workers, 1, MAX_WORKERS);
   for (const flag of ['kong-prefix', 'sidecar'] as const) {
     const path = values[flag];
     if (path !== undefined && !isAbsolute(path))
       throw new TypeError(`--${flag} must be a full path, not "${path}"`);
   }
-  return values;
+  return { ...values, workers };
 }

@@ -10,6 +10,7 @@ import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.j
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
 import { createPluginCaller } from '../gateway/rpc/create-caller.js';
+import { addSecretNames } from '../inspector/masking.js';
 import { Recorder } from '../inspector/recorder.js';
 import type { Inspector } from '../inspector/server.js';
 import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
@@ -271,21 +272,17 @@ export class DevSession {
   private async openInspector(): Promise<void> {
     const { inspector: port } = this.options;
     if (port === undefined) return;
-    const { addSecretNames } = await import('../inspector/masking.js');
     const { startInspector } = await import('../inspector/server.js');
     const inspector = await startInspector({
       recorder: this.recorder,
       port,
-      inspected: () => {
-        addSecretNames(encryptedFields(this.plugins));
-        return {
-          gatewayPort: this.port,
-          config: this.config as GatewayConfig,
-          plugins: this.plugins,
-          pluginsDirectory: shortPath(this.pluginsDirectory),
-          memoryBytes: this.server?.memoryBytes(),
-        };
-      },
+      inspected: () => ({
+        gatewayPort: this.port,
+        config: this.config as GatewayConfig,
+        plugins: this.plugins,
+        pluginsDirectory: shortPath(this.pluginsDirectory),
+        memoryBytes: this.server?.memoryBytes(),
+      }),
     });
     addSecretNames(encryptedFields(this.plugins));
     this.inspector = inspector;
@@ -339,6 +336,7 @@ export class DevSession {
     const plugins = await server.queryPlugins();
     await server.restart(this.database?.env);
     this.plugins = plugins;
+    addSecretNames(encryptedFields(plugins));
     const names = describeChanges(changes, shortPath);
     this.say(`the plugins have changed: the plugin server was started anew (${names})`);
     if (JSON.stringify(plugins) === before) return;

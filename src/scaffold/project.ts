@@ -1,3 +1,4 @@
+import { kongSettings } from '../plugin/kong-conf.js';
 import { configLines, pluginFiles, type ScaffoldFile } from './plugin.js';
 
 /** What a new project is made of. */
@@ -91,12 +92,19 @@ services:
 ${configLines(plugin)}`;
 }
 
-/** Kong names plugin servers in variables, where a hyphen cannot stand. */
 function dockerfile(plugin: string): string {
-  const server = plugin.replaceAll('-', '_');
-  const variable = server.toUpperCase();
-  const cli = '/usr/local/bin/node /opt/plugins/node_modules/.bin/kong-ts-pluginserver';
-  const flags = `-d /opt/plugins/dist/plugins --plugin ${plugin} --socket /usr/local/kong/${plugin}.sock`;
+  const settings = kongSettings({
+    plugins: [plugin],
+    command: '/usr/local/bin/node /opt/plugins/node_modules/.bin/kong-ts-pluginserver',
+    pluginsDirectory: '/opt/plugins/dist/plugins',
+    socket: `/usr/local/kong/${plugin}.sock`,
+    workers: 1,
+    dumps: undefined,
+  });
+  const variables = settings.map(([setting, value]) => {
+    const quoted = value.includes(' ') ? `"${value}"` : value;
+    return `KONG_${setting.toUpperCase()}=${quoted}`;
+  });
   return `# Kong with the plugins of this project. Both images must be of one kind, here Debian's.
 ARG KONG_IMAGE=kong:3.9
 ARG NODE_IMAGE=node:24-bookworm-slim
@@ -113,11 +121,7 @@ COPY --from=build /opt/plugins /opt/plugins
 COPY kong.yml /etc/kong/kong.yml
 ENV KONG_DATABASE=off \\
     KONG_DECLARATIVE_CONFIG=/etc/kong/kong.yml \\
-    KONG_PLUGINS=bundled,${plugin} \\
-    KONG_PLUGINSERVER_NAMES=${server} \\
-    KONG_PLUGINSERVER_${variable}_SOCKET=/usr/local/kong/${plugin}.sock \\
-    KONG_PLUGINSERVER_${variable}_START_CMD="${cli} serve ${flags}" \\
-    KONG_PLUGINSERVER_${variable}_QUERY_CMD="${cli} --dump ${flags}"
+    ${variables.join(' \\\n    ')}
 USER kong
 `;
 }

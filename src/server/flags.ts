@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ParseArgsConfig } from 'node:util';
 import { parseCommandLine } from '../command-line.js';
 import { PluginServerError } from '../errors.js';
+import { MAX_WORKERS } from './workers/messages.js';
 
 /** The command line cannot be understood. */
 export class UsageError extends PluginServerError {
@@ -40,7 +41,6 @@ export interface ServeOptions {
 const DEFAULT_PREFIX = '/usr/local/kong';
 const DEFAULT_SOCKET_NAME = 'js_pluginserver.sock';
 const DEFAULT_ENV_FILE = '/usr/local/kong/kong.env';
-const MAX_WORKERS = 64;
 
 /** The stock server takes these with one dash, too. */
 const SINGLE_DASH = new Set([
@@ -140,7 +140,8 @@ function hostAndPort(text: string): { host: string; port: number } {
   };
 }
 
-function wholeNumber(flag: string, text: string, min: number, max: number): number {
+/** @throws UsageError naming the flag and the numbers that it takes */
+export function wholeNumber(flag: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
   throw new UsageError(`${flag} must be a whole number from ${min} to ${max}, not "${text}"`);

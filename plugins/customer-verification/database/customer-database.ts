@@ -56,7 +56,7 @@ export class CustomerDatabase {
     try {
       const rows = await this.#select(certificateId);
       this.#trouble = undefined;
-      databaseUp.set(1);
+      this.answers();
       return customerOf(rows);
     } finally {
       this.#underway -= 1;
@@ -65,7 +65,7 @@ export class CustomerDatabase {
     }
   }
 
-  /** Somebody else has seen the database answer. */
+  /** The database has answered, here or to somebody else. */
   answers(): void {
     this.#answeredAt = performance.now();
     databaseUp.set(1);
@@ -169,7 +169,6 @@ export class CustomerDatabase {
           values: [certificateId],
           rowMode: 'array',
         });
-        this.answers();
         return rows;
       } catch (error) {
         // The client chose the id: one that the database cannot even read is unknown, and no trouble.

@@ -15,7 +15,6 @@ import {
   SOCKET_FD,
   SPARE_SOCKET_FD,
   WORKER_VARIABLE,
-  WORKERS_VARIABLE,
 } from './messages.js';
 import { SharedInstances, type WorkerAnswer, type WorkerLine } from './shared-instances.js';
 
@@ -245,7 +244,6 @@ export class Primary {
         ...process.env,
         [WORKER_VARIABLE]: String(index),
         [EARLY_VARIABLE]: this.started ? '' : '1',
-        [WORKERS_VARIABLE]: String(this.options.workers),
       },
       stdio,
       serialization: 'advanced',
