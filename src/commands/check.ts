@@ -17,6 +17,7 @@ is any. What is not checked, or has no effect in the local gateway, is noted beh
   -d, --plugins-directory DIR   the plugins it may use (default: the bundled ones)
       --workers N               how many the plugin server runs (default: as kong.conf beside FILE says, or 1)
       --strict                  notes are faults
+      --ignore-unknown          note unknown plugins and keys of the file instead of refusing them
       --json                    print {"problems": […], "notes": […]} instead
   -h, --help                    this text
 `;
@@ -31,6 +32,7 @@ export async function run(argv: string[]): Promise<number> {
   let directory = packageFile('plugins');
   let strict = false;
   let json = false;
+  let ignoreUnknown = false;
   let workers: number | undefined;
   try {
     const { values, positionals } = parseCommandLine({
@@ -41,6 +43,7 @@ export async function run(argv: string[]): Promise<number> {
         workers: { type: 'string' },
         strict: { type: 'boolean' },
         json: { type: 'boolean', default: false },
+        'ignore-unknown': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -54,6 +57,7 @@ export async function run(argv: string[]): Promise<number> {
       workers = Number(values.workers);
     }
     json = values.json;
+    ignoreUnknown = values['ignore-unknown'];
     strict = values.strict === true;
     file = positionals[0] ?? file;
     directory = values['plugins-directory'] ?? directory;
@@ -71,7 +75,9 @@ export async function run(argv: string[]): Promise<number> {
   const context = { workers: workers ?? workersOf(file) };
   const { plugins, failures } = await loadPlugins(directory);
   for (const failure of failures) process.stderr.write(`kong-ts-pluginserver check: ${failure.message}\n`);
-  const { problems, notes } = parseDeclarativeConfig(text, file, pluginCatalog(plugins, context));
+  const { problems, notes } = parseDeclarativeConfig(text, file, pluginCatalog(plugins, context), {
+    ignoreUnknown,
+  });
   if (json) {
     process.stdout.write(`${JSON.stringify({ problems, notes })}\n`);
     return problems.length > 0 || failures.length > 0 ? 1 : 0;

@@ -74,10 +74,11 @@ export class PluginServerProcess {
    * What is wrong with a declarative config, the plugins' own `validate` included. A process of its own loads the
    * plugins as their sources are now.
    */
-  async checkConfig(file: string): Promise<readonly Problem[]> {
+  async checkConfig(file: string, ignoreUnknown: boolean): Promise<readonly Problem[]> {
     const { pluginsDirectory } = this.options;
     const directory = pluginsDirectory === undefined ? [] : ['--plugins-directory', pluginsDirectory];
-    const child = this.spawnCli(['check', '--json', ...directory, file]);
+    const unknown = ignoreUnknown ? ['--ignore-unknown'] : [];
+    const child = this.spawnCli(['check', '--json', ...unknown, ...directory, file]);
     let output = '';
     child.stdout?.on('data', (chunk) => {
       output += chunk;

@@ -138,7 +138,7 @@ export class DevSession {
     const [, plugins, faults, echo] = await allSettled([
       this.provideDatabase(configText),
       asked.queryPlugins(),
-      asked.checkConfig(options.configFile),
+      asked.checkConfig(options.configFile, options.ignoreUnknown),
       this.startUpstream(),
     ]);
     this.checkpoint();
@@ -246,7 +246,7 @@ export class DevSession {
   }
 
   private async checkConfig(): Promise<readonly Problem[]> {
-    return (await this.server?.checkConfig(this.options.configFile)) ?? [];
+    return (await this.server?.checkConfig(this.options.configFile, this.options.ignoreUnknown)) ?? [];
   }
 
   private async openGateway(config: GatewayConfig, port: number): Promise<void> {

@@ -138,6 +138,16 @@ describe('check', () => {
     assert.match(beside.stdout, /config\.replay_store: must be redis where the plugin server runs 2 workers/);
   });
 
+  it('notes what nobody knows with --ignore-unknown', async () => {
+    const file = join(folder, 'unknown.yml');
+    writeFileSync(file, `_konnect: { a: b }\n${config('          - name: of-another-gateway\n')}`);
+    assert.equal((await new CliProcess(['check', file]).finished).code, 1);
+    const { code, stdout } = await new CliProcess(['check', '--ignore-unknown', file]).finished;
+    assert.equal(code, 0);
+    assert.match(stdout, /_konnect.*\(note\)\n/);
+    assert.match(stdout, /of-another-gateway.*\(note\)\n/);
+  });
+
   it('exits with 2 for a file that is not there', async () => {
     const { code, stderr } = await new CliProcess(['check', join(folder, 'none.yml')]).finished;
     assert.equal(code, 2);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { databaseEnv } from '../../src/dev/database.js';
 import { parseDevFlags } from '../../src/dev/flags.js';
 import { projectState } from '../../src/dev/project-state.js';
@@ -172,4 +172,21 @@ describe('the state of a project', () => {
       rmSync(folder, { recursive: true });
     }
   });
+});
+
+test('--ignore-unknown runs a file with what nobody knows in it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'kts-dev-unknown-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'kong.yml');
+  writeFileSync(
+    file,
+    '_format_version: "3.0"\n_konnect: { a: b }\nplugins: [{ name: of-another-gateway }]\n',
+  );
+  const args = ['dev', '--port', '0', '--config', file, '--no-database', '--json'];
+  const refused = await new CliProcess(args).finished;
+  assert.equal(refused.code, 1);
+  const dev = new CliProcess([...args, '--ignore-unknown']);
+  t.after(() => dev.stop());
+  await dev.said(/"event":"ready"/);
+  assert.match(dev.stderr, /of-another-gateway.*ignored \(note\)/);
 });
