@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KongSide } from './functions/kong-side.js';
 import { type BenchServer, startServer } from './functions/server.js';
@@ -6,10 +7,11 @@ import { placeProcesses } from './processor.js';
 import { align } from './report/align.js';
 import { median, medianRatio } from './statistics.js';
 
-const USAGE = `Usage: npm run bench:functions -- [--rounds N] [--events N] [--instances N]
+const USAGE = `Usage: npm run bench:functions -- [--rounds N] [--events N] [--instances N] [--before FOLDER]
 
 What a run of a function costs, with 0, 2 and 10 PDK calls, in js-pre-function and in a plain plugin that does the same:
-processor time of the server per event. And what many instances cost in one process: memory and time.
+processor time of the server per event. With --before, a checkout of an earlier state in the same rounds. And what many
+instances cost in one process: memory and time.
 `;
 
 const CONNECTIONS = 16;
@@ -42,44 +44,74 @@ async function measureRun(
   return (server.cpuMicroseconds() - before) / events;
 }
 
-async function runs(cpu: string | undefined, rounds: number, events: number): Promise<string> {
-  const server = await startServer(cpu);
+/** A server, the connections to it, and its instances by what they measure. */
+interface Measured {
+  readonly server: BenchServer;
+  readonly lanes: readonly KongSide[];
+  readonly variants: readonly { readonly calls: Calls; readonly way: Way; readonly instance: number }[];
+  /** Microseconds per event of each round, by way and number of calls. */
+  readonly samples: Map<string, number[]>;
+}
+
+async function measured(cpu: string | undefined, tree: string | undefined): Promise<Measured> {
+  const server = await startServer(cpu, tree);
   const lanes = Array.from({ length: CONNECTIONS }, () => new KongSide(server.socketPath));
+  const [first] = lanes as [KongSide];
+  const variants: { calls: Calls; way: Way; instance: number }[] = [];
+  for (const calls of CALLS) {
+    for (const way of WAYS) {
+      variants.push({ calls, way, instance: await first.startInstance(way, configOf(way, calls)) });
+    }
+  }
+  return { server, lanes, variants, samples: new Map() };
+}
+
+/** @param before a checkout of an earlier state, whose functions are measured in the same rounds */
+async function runs(
+  cpu: string | undefined,
+  rounds: number,
+  events: number,
+  before: string | undefined,
+): Promise<string> {
+  const sides = [await measured(cpu, undefined)];
   try {
-    const [first] = lanes as [KongSide];
-    const samples = new Map<string, number[]>();
-    const variants = await Promise.all(
-      CALLS.flatMap((calls) => WAYS.map((way) => ({ calls, way }))).map(async ({ calls, way }, n) => {
-        const lane = lanes[n] ?? first;
-        return { calls, way, instance: await lane.startInstance(way, configOf(way, calls)) };
-      }),
-    );
+    if (before !== undefined) sides.push(await measured(cpu, resolve(before)));
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
-      for (const { calls, way, instance } of variants) {
-        const cost = await measureRun(server, lanes, instance, calls, events);
-        const key = `${way} ${calls}`;
-        if (round > 0) samples.set(key, [...(samples.get(key) ?? []), cost]);
+      for (const { server, lanes, variants, samples } of sides) {
+        for (const { calls, way, instance } of variants) {
+          const cost = await measureRun(server, lanes, instance, calls, events);
+          const key = `${way} ${calls}`;
+          if (round > 0) samples.set(key, [...(samples.get(key) ?? []), cost]);
+        }
       }
     }
-    const costs = (way: Way, calls: Calls) => samples.get(`${way} ${calls}`) ?? [];
-    const rows = [['PDK calls of a run', 'plain, µs', 'function, µs', 'function / plain']];
+    const [now, then] = sides as [Measured, Measured | undefined];
+    const costs = (side: Measured, way: Way, calls: Calls) => side.samples.get(`${way} ${calls}`) ?? [];
+    const head = ['PDK calls of a run', 'plain, µs', 'function, µs', 'range', 'function / plain'];
+    const rows = [then === undefined ? head : [...head, 'before, µs', 'range', 'function / before']];
     for (const calls of CALLS) {
-      const plain = costs('bench-plain', calls);
-      const inside = costs('js-pre-function', calls);
-      rows.push([
-        String(calls),
-        median(plain).toFixed(1),
-        median(inside).toFixed(1),
-        medianRatio(inside, plain).toFixed(2),
-      ]);
+      const plain = costs(now, 'bench-plain', calls);
+      const inside = costs(now, 'js-pre-function', calls);
+      const row = [String(calls), microseconds(plain), microseconds(inside), range(inside)];
+      row.push(medianRatio(inside, plain).toFixed(2));
+      if (then !== undefined) {
+        const earlier = costs(then, 'js-pre-function', calls);
+        row.push(microseconds(earlier), range(earlier), medianRatio(inside, earlier).toFixed(2));
+      }
+      rows.push(row);
     }
     return align(rows);
   } finally {
-    for (const lane of lanes) lane.close();
-    await server.stop();
+    for (const { server, lanes } of sides) {
+      for (const lane of lanes) lane.close();
+      await server.stop();
+    }
   }
 }
+
+const microseconds = (values: number[]) => median(values).toFixed(1);
+const range = (values: number[]) => `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
 
 interface InstancesCost {
   readonly startMs: number;
@@ -133,6 +165,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     events: { type: 'string', default: '4000' },
     instances: { type: 'string', default: '1000' },
+    before: { type: 'string' },
     help: { type: 'boolean' },
   },
 });
@@ -140,6 +173,8 @@ if (values.help) {
   process.stdout.write(USAGE);
 } else {
   const { server } = placeProcesses();
-  process.stdout.write(`${await runs(server, Number(values.rounds), Number(values.events))}\n\n`);
+  process.stdout.write(
+    `${await runs(server, Number(values.rounds), Number(values.events), values.before)}\n\n`,
+  );
   process.stdout.write(`${await instances(server, Number(values.instances))}\n`);
 }

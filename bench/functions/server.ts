@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CliProcess } from '../../test/support/cli.js';
 import { cpuMicroseconds, pinned, processTree, residentBytes } from '../processor.js';
 
-const PLUGINS = join(import.meta.dirname, 'plugin');
+const OWN = join(import.meta.dirname, '../..');
 
 /** A plugin server process with js-pre-function and bench-plain. */
 export interface BenchServer {
@@ -18,12 +18,22 @@ export interface BenchServer {
  * Starts the server on a socket of its own and resolves when it accepts connections.
  *
  * @param cpu the CPU to run on; anywhere without
+ * @param checkout a working tree of this repository whose server it is
  */
-export async function startServer(cpu: string | undefined): Promise<BenchServer> {
+export async function startServer(cpu: string | undefined, checkout = OWN): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'kts-bench-'));
   const socketPath = join(folder, 'bench.sock');
-  const args = ['serve', '-d', PLUGINS, '--socket', socketPath, '--linger', '0'];
-  const server = new CliProcess(args, { runner: pinned(cpu, []) });
+  const args = [
+    'serve',
+    '-d',
+    join(checkout, 'bench/functions/plugin'),
+    '--socket',
+    socketPath,
+    '--linger',
+    '0',
+  ];
+  const script = join(checkout, 'src/cli.ts');
+  const server = new CliProcess(args, { runner: pinned(cpu, []), cwd: checkout, script });
   const killed = () => server.child.kill('SIGKILL');
   process.once('exit', killed);
   await server.said(/server started/);

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { definitionFromParts } from '../../src/plugin/dedicated.js';
 import type { PluginClass } from '../../src/plugin/definition.js';
 import { createLog } from '../../src/server/log.js';
@@ -19,8 +18,13 @@ export interface Serving {
   msgpackPeer(): MsgpackKongPeer;
 }
 
+/** What a test has, as far as this looks at it: where to leave what is to be done at its end. */
+export interface Ending {
+  after(close: () => void): void;
+}
+
 /** A folder for a socket, removed after the test. */
-export function socketFolder(t: TestContext): string {
+export function socketFolder(t: Ending): string {
   const folder = mkdtempSync(join(tmpdir(), 'kts-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -28,7 +32,7 @@ export function socketFolder(t: TestContext): string {
 
 /** Serves plugins on a socket of the test's own until the test ends. */
 export async function serving(
-  t: TestContext,
+  t: Ending,
   plugins: Record<string, PluginClass>,
   options: Partial<ServerOptions> = {},
 ): Promise<Serving> {
