@@ -8,6 +8,7 @@ import { DriverProcess } from './driver-process.js';
 import { measureLoads } from './parts/load.js';
 import { measureMemory } from './parts/memory.js';
 import { measureStartup } from './parts/startup.js';
+import { countSystemCalls } from './parts/system-calls.js';
 import { measureWorkers } from './parts/workers.js';
 import { PLANS, type Plan } from './plan.js';
 import { placeProcesses } from './processor.js';
@@ -27,7 +28,8 @@ const USAGE = `Usage: npm run bench -- [flags]
   --rejections N     look at memory after N/10 and after N rejections
   --only A,B         these servers only: ${CONTESTANTS.join(', ')}
   --scenario A,B     these scenarios only: ${PLANS.default.scenarios.map(({ name }) => name).join(', ')}
-  --parts A,B        these parts only: load, memory, startup, workers
+  --parts A,B        these parts only: load, calls, memory, startup, workers
+  --rounds N         how often each scenario is measured on each server
   --events N         at least so many events per sample
   --profile FOLDER   write CPU profiles of our servers there (node --cpu-prof) when they stop
   --no-build         take dist as it is, even when a source file is newer
@@ -45,6 +47,7 @@ async function main(): Promise<number> {
       scenario: { type: 'string' },
       parts: { type: 'string' },
       events: { type: 'string' },
+      rounds: { type: 'string' },
       profile: { type: 'string' },
       'no-build': { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -64,6 +67,7 @@ async function main(): Promise<number> {
   const plan: Plan = {
     ...chosen,
     scenarios: chosen.scenarios.filter(({ name }) => scenarios?.includes(name) ?? true),
+    rounds: Number(values.rounds ?? chosen.rounds),
     leastEvents: Number(values.events ?? chosen.leastEvents),
     rejections: values.rejections === undefined ? chosen.rejections : [rejections / 10, rejections],
   };
@@ -118,6 +122,11 @@ async function run(
         servers.push(await startServer(contestant, { cpu: placement.server, profile }));
       }
       results.loads = await measureLoads(plan, servers, driver, say);
+    }
+    if (wanted('calls')) {
+      say('system calls');
+      const counts = await countSystemCalls(plan, contestants, driver, say);
+      if (counts !== undefined) results.systemCalls = counts;
     }
     if (wanted('memory')) {
       say('memory');

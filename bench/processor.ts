@@ -44,15 +44,51 @@ export function processTree(pid: number): number[] {
   return tree;
 }
 
-/**
- * CPU time that all threads of the processes have used, in microseconds. The kernel's scheduler counts it in
- * nanoseconds per thread (`schedstat`); where it does not, `stat` counts it in hundredths of a second.
- */
-export function cpuMicroseconds(pids: number[]): number {
-  let total = 0;
-  for (const pid of pids) total += scheduled(pid) ?? ticks(pid);
-  return total;
+/** What processes have used since they started. */
+export interface Usage {
+  /**
+   * CPU time of all threads, in microseconds. The kernel's scheduler counts it in nanoseconds per thread (`schedstat`);
+   * where it does not, `stat` counts it in hundredths of a second.
+   */
+  cpu: number;
+  /** The parts of it that `stat` counts for the program and for the kernel, which are sampled: add up many. */
+  user: number;
+  system: number;
+  /** How often the main thread, which has the event loop, went to sleep and was woken. */
+  wakeUps: number;
 }
+
+export function usage(pids: number[]): Usage {
+  const used: Usage = { cpu: 0, user: 0, system: 0, wakeUps: 0 };
+  for (const pid of pids) {
+    const fields = statFields(pid) ?? [];
+    const user = Number(fields[11] ?? 0) * TICK;
+    const system = Number(fields[12] ?? 0) * TICK;
+    used.user += user;
+    used.system += system;
+    used.cpu += scheduled(pid) ?? user + system;
+    used.wakeUps += Number(statusField(pid, 'voluntary_ctxt_switches') ?? 0);
+  }
+  return used;
+}
+
+/** CPU time alone, in microseconds. */
+export function cpuMicroseconds(pids: number[]): number {
+  return usage(pids).cpu;
+}
+
+/** What was used between two looks. */
+export function usedBetween(before: Usage, after: Usage): Usage {
+  return {
+    cpu: after.cpu - before.cpu,
+    user: after.user - before.user,
+    system: after.system - before.system,
+    wakeUps: after.wakeUps - before.wakeUps,
+  };
+}
+
+/** Microseconds of what `stat` counts in. */
+const TICK = 10_000;
 
 function scheduled(pid: number): number | undefined {
   try {
@@ -67,11 +103,6 @@ function scheduled(pid: number): number | undefined {
   }
 }
 
-function ticks(pid: number): number {
-  const fields = statFields(pid);
-  return fields === undefined ? 0 : (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 /** The fields of `/proc/PID/stat` from the third on, which is behind the name in parentheses. */
 function statFields(pid: number): string[] | undefined {
   try {
@@ -84,10 +115,9 @@ function statFields(pid: number): string[] | undefined {
 
 /** Resident memory of the processes together, in bytes. */
 export function residentBytes(pids: number[]): number {
-  let total = 0;
-  for (const pid of pids) {
-    const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    total += Number(kilobytes ?? 0) * 1024;
-  }
-  return total;
+  return pids.reduce((total, pid) => total + Number.parseInt(statusField(pid, 'VmRSS') ?? '0', 10) * 1024, 0);
+}
+
+function statusField(pid: number, name: string): string | undefined {
+  return new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 }

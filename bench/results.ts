@@ -1,6 +1,7 @@
 import type { LoadSample, LoadSamples } from './parts/load.js';
 import type { MemorySample } from './parts/memory.js';
 import type { StartupSamples } from './parts/startup.js';
+import type { SystemCalls } from './parts/system-calls.js';
 import type { WorkersSample } from './parts/workers.js';
 import type { Contestant } from './servers.js';
 import { median } from './statistics.js';
@@ -13,6 +14,8 @@ export interface Results {
   contestants: Contestant[];
   loads: LoadSamples;
   memory: Partial<Record<Contestant, MemorySample>>;
+  /** Absent where they could not be counted. */
+  systemCalls?: Partial<Record<Contestant, SystemCalls>>;
   startup?: StartupSamples;
   workers?: WorkersSample;
   targets: Target[];

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Load } from './driver/load.js';
 import { PLUGIN } from './driver/requests.js';
-import { cpuMicroseconds, pinned, processTree, residentBytes } from './processor.js';
+import { pinned, processTree, residentBytes, type Usage, usage } from './processor.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
@@ -34,8 +34,11 @@ export interface RunningServer {
   /** 0 for the floor, which knows none. */
   instances(wanted: number): number;
   socket(outcome: Load['outcome']): string;
-  cpuMicroseconds(): number;
+  /** Since its start. */
+  usage(): Usage;
   residentBytes(): number;
+  /** Its processes. */
+  pids(): number[];
   stop(): Promise<void>;
 }
 
@@ -99,8 +102,9 @@ export async function startServer(
     dialect: contestant === 'ours-protobuf' || contestant === 'floor' ? 'protobuf' : 'msgpack',
     instances: (wanted) => (contestant === 'floor' ? 0 : wanted),
     socket: (outcome) => (outcome === 'rejected' ? rejecting : path),
-    cpuMicroseconds: () => cpuMicroseconds(pids()),
+    usage: () => usage(pids()),
     residentBytes: () => residentBytes(pids()),
+    pids,
     stop,
   };
 }

@@ -2,8 +2,10 @@
 export interface Load {
   dialect: 'protobuf' | 'msgpack';
   socket: string;
-  /** Events under way at any time, each on a connection of its own. */
+  /** Connections, and so the most events under way at any time. */
   concurrency: number;
+  /** Events per second; without it each connection begins the next event when it has ended one. */
+  rate?: number | undefined;
   headerCount: number;
   /** `rejected` requests carry a forged signature; `worker` events ask which process handles them. */
   outcome: 'verified' | 'rejected' | 'worker';
@@ -11,11 +13,11 @@ export interface Load {
   instances: number;
 }
 
-/** One side of Kong: keeps `concurrency` events going until it is told to stop. */
+/** One side of Kong: keeps events coming until it is told to stop. */
 export interface Player {
   /** Opens connections and starts instances. */
   prepare(): Promise<void>;
-  /** Starts events; each one that ends is followed by the next until `stop`. */
+  /** Starts events. */
   start(): void;
   /** Lets the events under way end, closes all connections and resolves when none is left. */
   stop(): Promise<void>;

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { encode } from '../../src/protocol/msgpack/encode.js';
 import { encodeRequest } from '../../src/protocol/msgpack/messages.js';
 import { MessageReader } from '../../src/protocol/msgpack/reader.js';
+import { Arrivals, type Lane } from './arrivals.js';
 import type { Load, Player } from './load.js';
 import { PLUGIN, sampleRequests } from './requests.js';
 import type { Tally } from './tally.js';
@@ -28,13 +29,13 @@ export class MsgpackPlayer implements Player {
   readonly #pool: Connection[] = [];
   #instances: number[] = [];
   #turn = 0;
+  readonly #arrivals: Arrivals;
   #messageId = 0;
-  #running = 0;
-  #stopped: (() => void) | undefined;
 
   constructor(load: Load, tally: Tally) {
     this.#load = load;
     this.#tally = tally;
+    this.#arrivals = new Arrivals(tally, load.rate);
     this.#replies = sampleRequests(load.headerCount, load.outcome === 'rejected').map(
       ({ headers, uuid }) => ({
         data: encode(Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]))),
@@ -62,31 +63,20 @@ export class MsgpackPlayer implements Player {
   }
 
   start(): void {
-    for (let i = 0; i < this.#load.concurrency; i++) {
-      this.#running++;
-      this.next();
-    }
+    this.#arrivals.start(Array.from({ length: this.#load.concurrency }, () => new EventLane(this)));
   }
 
   async stop(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#stopped = resolve;
-      if (this.#running === 0) resolve();
-    });
+    await this.#arrivals.stop();
     for (const connection of this.#pool) connection.close();
   }
 
-  /** Starts the next event, or ends this line of events after `stop`. */
-  next(): void {
-    if (this.#stopped !== undefined) {
-      this.#running--;
-      if (this.#running === 0) this.#stopped();
-      return;
-    }
+  begin(lane: Lane, dueAt: number): void {
     const turn = this.#turn++;
     const reply = this.#replies[turn % this.#replies.length] as Reply;
     const instance = this.#instances[turn % this.#instances.length] as number;
-    new PlayedEvent(this, this.#load, this.#tally, reply).begin(instance);
+    const ended = () => this.#arrivals.ended(lane);
+    new PlayedEvent(this, this.#load, this.#tally, reply, dueAt, ended).begin(instance);
   }
 
   nextMessageId(): number {
@@ -103,20 +93,43 @@ export class MsgpackPlayer implements Player {
   }
 }
 
+/** A request that Kong has under way; connections are apart from it. */
+class EventLane implements Lane {
+  readonly #player: MsgpackPlayer;
+
+  constructor(player: MsgpackPlayer) {
+    this.#player = player;
+  }
+
+  begin(dueAt: number): void {
+    this.#player.begin(this, dueAt);
+  }
+}
+
 /** One event on its way: HandleEvent, then a Step for each PDK call that the server answers with. */
 class PlayedEvent {
   readonly #player: MsgpackPlayer;
   readonly #load: Load;
   readonly #tally: Tally;
   readonly #reply: Reply;
-  readonly #startedAt = performance.now();
+  readonly #dueAt: number;
+  readonly #ended: () => void;
   #verified = false;
 
-  constructor(player: MsgpackPlayer, load: Load, tally: Tally, reply: Reply) {
+  constructor(
+    player: MsgpackPlayer,
+    load: Load,
+    tally: Tally,
+    reply: Reply,
+    dueAt: number,
+    ended: () => void,
+  ) {
     this.#player = player;
     this.#load = load;
     this.#tally = tally;
     this.#reply = reply;
+    this.#dueAt = dueAt;
+    this.#ended = ended;
   }
 
   begin(instance: number): void {
@@ -145,6 +158,9 @@ class PlayedEvent {
         this.#verified = this.#load.outcome === 'worker' || call.Args[1] === this.#reply.uuid;
         this.#send(step(this.#player.nextMessageId(), STEP, undefined, id));
         return;
+      case 'kong.ctx.shared.set':
+        this.#send(step(this.#player.nextMessageId(), STEP, undefined, id));
+        return;
       case 'kong.response.exit':
         // Kong never comes back to this event; the connection stays in its pool.
         this.#finish(this.#load.outcome === 'rejected', 'a good request was rejected');
@@ -155,9 +171,9 @@ class PlayedEvent {
   }
 
   #finish(asExpected: boolean, what: string): void {
-    if (asExpected) this.#tally.done(this.#startedAt);
+    if (asExpected) this.#tally.done(this.#dueAt);
     else this.#tally.failed(what);
-    this.#player.next();
+    this.#ended();
   }
 }
 

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { encodeFrame } from '../../src/protocol/protobuf/frames.js';
 import { encodeMessage } from '../../src/protocol/protobuf/messages.js';
 import { decodeRpcReturn, encodeRpcCall } from '../../src/protocol/protobuf/rpc.js';
+import { Arrivals, type Lane } from './arrivals.js';
 import type { Load, Player } from './load.js';
 import { PLUGIN, sampleRequests } from './requests.js';
 import type { Tally } from './tally.js';
@@ -11,34 +12,42 @@ const EMPTY = Buffer.alloc(4);
 const FIRST_SEQUENCE = 1 << 14;
 const LAST_SEQUENCE = (1 << 21) - 1;
 
-/** A prepared HandleEvent, and where in it the sequence is. */
-interface Call {
-  frame: Buffer;
+/** A frame as Kong sends it: the length in one write, what it announces in another one. */
+interface SplitFrame {
+  length: Buffer;
+  payload: Buffer;
+}
+
+/** A prepared HandleEvent, and where in its payload the sequence is. */
+interface Call extends SplitFrame {
   sequenceAt: number;
 }
 
-interface Reply {
-  frame: Buffer;
+interface Reply extends SplitFrame {
   uuid: Buffer;
 }
 
-/** Plays Kong over ProtoBuf:1: one event at a time per connection, a connection dropped after each exit. */
+/**
+ * Plays Kong over ProtoBuf:1: one event at a time per connection, a connection dropped after each exit and another one
+ * opened for the next event.
+ */
 export class ProtobufPlayer implements Player {
   readonly #load: Load;
   readonly #tally: Tally;
   readonly #replies: Reply[];
-  readonly #lanes: Lane[] = [];
+  readonly #lanes: ConnectionLane[] = [];
+  readonly #arrivals: Arrivals;
   #calls: Call[] = [];
   #sequence = FIRST_SEQUENCE;
   #turn = 0;
-  #stopping = false;
 
   constructor(load: Load, tally: Tally) {
     this.#load = load;
     this.#tally = tally;
+    this.#arrivals = new Arrivals(tally, load.rate);
     this.#replies = sampleRequests(load.headerCount, load.outcome === 'rejected').map(
       ({ headers, uuid }) => ({
-        frame: encodeFrame(encodeMessage('Struct', headers)),
+        ...split(encodeMessage('Struct', headers)),
         uuid: Buffer.from(uuid),
       }),
     );
@@ -50,12 +59,12 @@ export class ProtobufPlayer implements Player {
       this.#load.instances === 0 ? [1] : await startInstances(this.#load.socket, this.#load.instances);
     this.#calls = ids.map((id) => {
       const call = { sequence: FIRST_SEQUENCE, cmd_handle_event: { instance_id: id, event_name: event } };
-      const frame = encodeFrame(encodeRpcCall(call));
-      return { frame, sequenceAt: frame.lastIndexOf(SEQUENCE_MARK) + 1 };
+      const payload = encodeRpcCall(call);
+      return { ...split(payload), sequenceAt: payload.lastIndexOf(SEQUENCE_MARK) + 1 };
     });
     const opened: Promise<void>[] = [];
     for (let i = 0; i < this.#load.concurrency; i++) {
-      const lane = new Lane(this, this.#load, this.#tally);
+      const lane = new ConnectionLane(this, this.#arrivals, this.#load, this.#tally);
       this.#lanes.push(lane);
       opened.push(lane.open());
     }
@@ -63,29 +72,25 @@ export class ProtobufPlayer implements Player {
   }
 
   start(): void {
-    for (const lane of this.#lanes) lane.next();
+    this.#arrivals.start(this.#lanes);
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await Promise.all(this.#lanes.map((lane) => lane.close()));
+    await this.#arrivals.stop();
+    for (const lane of this.#lanes) lane.close();
   }
 
-  get stopping(): boolean {
-    return this.#stopping;
-  }
-
-  /** The next call frame: instances take turns, every call gets a sequence of its own. */
-  nextCall(): Buffer {
+  /** The next call: instances take turns, every call gets a sequence of its own. */
+  nextCall(): SplitFrame {
     this.#turn++;
     const sequence = this.#sequence;
     this.#sequence = sequence === LAST_SEQUENCE ? FIRST_SEQUENCE : sequence + 1;
-    const { frame, sequenceAt } = this.#calls[this.#turn % this.#calls.length] as Call;
-    const call = Buffer.from(frame);
+    const { length, payload, sequenceAt } = this.#calls[this.#turn % this.#calls.length] as Call;
+    const call = Buffer.from(payload);
     call[sequenceAt] = (sequence & 0x7f) | 0x80;
     call[sequenceAt + 1] = ((sequence >> 7) & 0x7f) | 0x80;
     call[sequenceAt + 2] = sequence >> 14;
-    return call;
+    return { length, payload: call };
   }
 
   nextReply(): Reply {
@@ -98,11 +103,13 @@ const SEQUENCE_MARK = Buffer.from([0x08, 0x80, 0x80, 0x01]);
 
 const GET_HEADERS = 'kong.request.get_headers';
 const SET_HEADER = 'kong.service.request.set_header';
+const SET_SHARED = 'kong.ctx.shared.set';
 const EXIT = 'kong.response.exit';
 
-/** One of the events that are kept going, with the connection it is on. */
-class Lane {
+/** One of Kong's connections, opened anew when the one before had to be dropped. */
+class ConnectionLane implements Lane {
   readonly #player: ProtobufPlayer;
+  readonly #arrivals: Arrivals;
   readonly #load: Load;
   readonly #tally: Tally;
   /** Whether the header that the server sets can be known: not by the floor, not where it names a worker. */
@@ -113,12 +120,12 @@ class Lane {
   #method: string | undefined;
   #busy = false;
   #verified = false;
-  #startedAt = 0;
+  #dueAt = 0;
   #reply: Reply | undefined;
-  #closed: (() => void) | undefined;
 
-  constructor(player: ProtobufPlayer, load: Load, tally: Tally) {
+  constructor(player: ProtobufPlayer, arrivals: Arrivals, load: Load, tally: Tally) {
     this.#player = player;
+    this.#arrivals = arrivals;
     this.#load = load;
     this.#tally = tally;
     this.#checked = load.outcome === 'verified' && load.instances > 0;
@@ -130,30 +137,23 @@ class Lane {
     });
   }
 
-  next(): void {
-    if (this.#player.stopping) {
-      this.#finish();
-      return;
-    }
-    const socket = this.#socket ?? this.#connect();
+  begin(dueAt: number): void {
     this.#busy = true;
     this.#verified = false;
-    this.#startedAt = performance.now();
+    this.#dueAt = dueAt;
     this.#reply = this.#player.nextReply();
-    socket.write(this.#player.nextCall());
+    const call = this.#player.nextCall();
+    if (this.#socket !== undefined) this.#send(call);
+    else this.#connect().once('connect', () => this.#send(call));
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#closed = resolve;
-      if (!this.#busy) this.#finish();
-    });
-  }
-
-  #finish(): void {
-    this.#busy = false;
+  close(): void {
     this.#drop();
-    this.#closed?.();
+  }
+
+  #send({ length, payload }: SplitFrame): void {
+    this.#socket?.write(length);
+    this.#socket?.write(payload);
   }
 
   #connect(): Socket {
@@ -173,8 +173,10 @@ class Lane {
     if (socket !== this.#socket) return;
     this.#drop();
     this.#tally.failed(what);
+    if (!this.#busy) return;
+    this.#busy = false;
     // A server that is gone would be asked again without pause.
-    setTimeout(() => this.next(), 10);
+    setTimeout(() => this.#arrivals.ended(this), 10);
   }
 
   #drop(): void {
@@ -205,11 +207,14 @@ class Lane {
     this.#method = undefined;
     switch (method) {
       case GET_HEADERS:
-        this.#socket?.write((this.#reply as Reply).frame);
+        this.#send(this.#reply as Reply);
         return true;
       case SET_HEADER:
         if (this.#load.outcome === 'worker') this.#tally.handledBy(workerIn(frame));
         this.#verified = !this.#checked || frame.includes((this.#reply as Reply).uuid);
+        this.#socket?.write(EMPTY);
+        return true;
+      case SET_SHARED:
         this.#socket?.write(EMPTY);
         return true;
       case EXIT:
@@ -227,10 +232,16 @@ class Lane {
   }
 
   #ended(asExpected: boolean): void {
-    if (asExpected) this.#tally.done(this.#startedAt);
+    if (asExpected) this.#tally.done(this.#dueAt);
     else this.#tally.failed(`an event to be ${this.#load.outcome} ended otherwise`);
-    this.next();
+    this.#busy = false;
+    this.#arrivals.ended(this);
   }
+}
+
+function split(payload: Buffer): SplitFrame {
+  const frame = encodeFrame(payload);
+  return { length: frame.subarray(0, 4), payload };
 }
 
 /** The process id in `x-worker`, the digits at the end of the header's value. */

@@ -1,14 +1,23 @@
 import type { DriverProcess } from '../driver-process.js';
 import type { Plan, Scenario } from '../plan.js';
+import { usedBetween } from '../processor.js';
 import type { Contestant, RunningServer } from '../servers.js';
 
 /** One round of one scenario on one server. */
 export interface LoadSample {
   /** Server CPU per event, in microseconds, by the operating system's account. */
   cpuMicroseconds: number;
+  /** The parts of it outside and inside of the kernel. */
+  userMicroseconds: number;
+  systemMicroseconds: number;
+  /** How often the server's event loop was woken, per event. */
+  wakeUps: number;
   eventsPerSecond: number;
   p50Milliseconds: number;
   p99Milliseconds: number;
+  p999Milliseconds: number;
+  /** The load generator's own: 99 of 100 events were begun no later than that after they were due. */
+  lateMilliseconds: number;
   errors: number;
 }
 
@@ -30,8 +39,10 @@ export async function measureLoads(
   const samples: LoadSamples = {};
   const warmUp: Plan = { ...plan, leastEvents: WARM_UP_SAMPLES * plan.leastEvents };
   // Both paths of each server are compiled before anything counts, or the first scenario would pay for it.
+  const warming = plan.scenarios.filter(({ rate }) => rate === undefined).slice(0, 2);
   for (const server of servers) {
-    for (const scenario of plan.scenarios.slice(0, 2)) await run(server, scenario, driver, warmUp);
+    for (const scenario of warming.length > 0 ? warming : plan.scenarios)
+      await run(server, scenario, driver, warmUp);
   }
   for (let round = 1; round <= plan.rounds; round++) {
     for (const scenario of plan.scenarios) {
@@ -58,25 +69,34 @@ async function run(
     dialect: server.dialect,
     socket: server.socket(scenario.outcome),
     concurrency: scenario.concurrency,
+    rate: scenario.rate,
     headerCount: scenario.headerCount,
     outcome: scenario.outcome,
     instances: server.instances(scenario.instances),
   });
   try {
     await driver.count(plan.warmUp, plan.leastEvents);
-    const before = server.cpuMicroseconds();
-    const result = await driver.count(plan.measure, plan.leastEvents);
-    const used = server.cpuMicroseconds() - before;
+    const before = server.usage();
+    const measure = scenario.rate === undefined ? plan.measure : plan.measurePaced;
+    const result = await driver.count(measure, plan.leastEvents);
+    const used = usedBetween(before, server.usage());
     if (result.firstError !== undefined) {
       throw new Error(
         `${server.contestant}, ${scenario.title}: ${result.errors} errors, first ${result.firstError}`,
       );
     }
+    // The scheduler's sum is exact and the two parts are sampled.
+    const sampled = used.user + used.system || 1;
     return {
-      cpuMicroseconds: used / result.events,
+      cpuMicroseconds: used.cpu / result.events,
+      userMicroseconds: ((used.user / sampled) * used.cpu) / result.events,
+      systemMicroseconds: ((used.system / sampled) * used.cpu) / result.events,
+      wakeUps: used.wakeUps / result.events,
       eventsPerSecond: result.events / result.seconds,
       p50Milliseconds: result.p50,
       p99Milliseconds: result.p99,
+      p999Milliseconds: result.p999,
+      lateMilliseconds: result.late,
       errors: result.errors,
     };
   } finally {

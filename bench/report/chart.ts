@@ -2,10 +2,11 @@ import { middle, type Results } from '../results.js';
 import { type Contestant, TITLES } from '../servers.js';
 
 const GROUPS: [scenario: string, title: string][] = [
-  ['verified', 'verified request'],
-  ['rejected', 'rejected request'],
-  ['headers-40', 'verified, 40 headers'],
-  ['connections-256', 'verified, 256 connections'],
+  ['verified-2000', 'verified, 2,000/s'],
+  ['verified-5000', 'verified, 5,000/s'],
+  ['verified-8000', 'verified, 8,000/s'],
+  ['rejected-2000', 'rejected, 2,000/s'],
+  ['rejected-5000', 'rejected, 5,000/s'],
 ];
 
 const COLOURS: Record<Contestant, string> = {
