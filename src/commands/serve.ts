@@ -17,7 +17,7 @@ const USAGE = `Usage: kong-ts-pluginserver [serve] [options]
       --workers N              processes that share the work (default: 1); give it to --dump as well, so that Kong
                                refuses what cannot work with several
       --linger SECONDS         how long they serve on when Kong has ended the process that it started, unless another
-                               one takes over (default: 10; 0: they end with it)
+                               one takes over, and longer while they are used (default: 10; 0: they end with it)
       --metrics HOST:PORT      serve Prometheus metrics there
       --compat stock           headers and query arguments as lists, as the stock server gives them; for plugins of
                                your own (-d)

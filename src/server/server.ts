@@ -56,6 +56,8 @@ export class PluginServer implements Commands, EventHost, Accepting {
   readonly maxMessageBytes: number;
   leaving = false;
   generation = 0;
+  /** How many connections there have been. */
+  acceptedCount = 0;
   private readonly deadlineMs: number;
   private readonly sweepMs: number;
   private readonly ttlMs: number;
@@ -113,6 +115,7 @@ export class PluginServer implements Commands, EventHost, Accepting {
   accept(socket: Socket): void {
     if (this.sockets.size >= this.maxConnections) this.makeRoom();
     this.sockets.add(socket);
+    this.acceptedCount++;
     new Connection(socket, this, this.msgpackEvents, this.sockets);
   }
 

@@ -14,7 +14,8 @@ export interface Target {
 /** Headers of a request that is to be let through, or of one that is not. */
 export type MakeHeaders = (kind: Kind, number: number) => Record<string, string>;
 
-interface Answer {
+/** What a client got. */
+export interface Answer {
   readonly target: string;
   readonly kind: Kind;
   readonly status: number;

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { linkSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { join } from 'node:path';
+import { connect, createServer } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { describeProcess } from '../../src/dev/processes.js';
 import type { Kong } from '../../src/pdk/types.js';
 import { createLog } from '../../src/server/log.js';
 import { PluginServer } from '../../src/server/server.js';
 import { OwnSocket } from '../../src/server/socket/own-socket.js';
-import { SocketPath } from '../../src/server/socket/path.js';
+import { type BoundHandle, SocketPath } from '../../src/server/socket/path.js';
 import { eventually } from '../plugins/customer-verification/rig.js';
 import { CliProcess } from '../support/cli.js';
 import { KongPeer } from '../support/kong-peer.js';
@@ -22,21 +23,26 @@ class Greeting {
   }
 }
 
-test('nobody can connect before the mode of the socket is set', async (t) => {
+test('connections wait at a bound socket, which has its mode by then, and nobody is in its place yet', async (t) => {
   const path = join(socketFolder(t), 'p.sock');
   const before = process.umask(0);
+  let handle: BoundHandle;
   try {
-    const handle = new SocketPath(path).bind(0o600);
-    t.after(() => handle.close());
+    handle = new SocketPath(path).bind(0o600);
   } finally {
     process.umask(before);
   }
   const beside = `${path}.${process.pid}`;
   assert.equal(statSync(beside).mode & 0o777, 0o600);
-  const code = await new Promise((resolve) => {
-    connect(beside).on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
-  assert.equal(code, 'ECONNREFUSED');
+  assert.deepEqual(readdirSync(dirname(path)), [basename(beside)]);
+  const socket = connect(beside);
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  socket.write('for whoever accepts');
+  const listener = createServer((accepted) => accepted.pipe(accepted)).listen({ fd: handle.fd });
+  t.after(() => listener.close());
+  const [answer] = await once(socket, 'data');
+  assert.equal(String(answer), 'for whoever accepts');
 });
 
 for (const how of ['removed its path', 'was killed'] as const) {

@@ -9,7 +9,7 @@ export const BACKLOG = 1024;
 /** `sun_path` of a unix socket address, less its terminating zero. */
 const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 
-/** A socket that is bound and not yet listened on; it listens once a process does, and as long as this is open. */
+/** A socket on which connections wait until some process accepts them, for as long as any process has it open. */
 export interface BoundHandle {
   readonly fd: number;
   close(): void;
@@ -71,14 +71,15 @@ export class SocketPath {
     this.takeOver();
   }
 
-  /** Binds beside the path, without listening yet; {@link takeOver} puts the socket in place. */
+  /** Binds beside the path, where connections wait from now on; {@link takeOver} puts the socket in place. */
   bind(mode: number): BoundHandle {
     const beside = this.beside();
     return this.attempt(() => {
       removeIfThere(beside);
       const handle = bindHandle(beside);
-      // Nobody can connect before somebody listens, so nobody does before this.
+      // Nobody can connect before the socket listens, so nobody does before this.
       chmodSync(beside, mode);
+      letWait(handle);
       this.bound = identity(beside);
       return handle;
     });
@@ -189,11 +190,16 @@ function identity(path: string): SocketId {
   return { dev, ino };
 }
 
-/**
- * Binds without listening, which is what `node:cluster` does for its workers. A server that listened here would accept
- * connections here, too.
- */
-function bindHandle(path: string): BoundHandle {
+/** What Node has behind a listening socket. Each method gives 0, or the number of a system error below 0. */
+interface PipeHandle extends BoundHandle {
+  open(fd: number): number;
+  listen(backlog: number): number;
+  readStart(): number;
+  readStop(): number;
+}
+
+/** Binds without listening, which is what `node:cluster` does for its workers. */
+function bindHandle(path: string): PipeHandle {
   const create = (
     net as unknown as { _createServerHandle: (path: string, port: number, type: number) => unknown }
   )._createServerHandle;
@@ -204,5 +210,18 @@ function bindHandle(path: string): BoundHandle {
       code: util.getSystemErrorName(handle),
     });
   }
-  return handle as BoundHandle;
+  return handle as PipeHandle;
+}
+
+/**
+ * Has the system take connections, and leaves them in its queue: whoever has the socket open, now or later, may accept
+ * them. What Node does when it listens is to accept as well, so this handle's wish to hear of connections is withdrawn
+ * before the event loop gets to see it; opened like a stream, it withdraws it as a stream does that reads no more.
+ */
+function letWait(handle: PipeHandle): void {
+  const failed = handle.open(handle.fd) || handle.listen(BACKLOG) || handle.readStart() || handle.readStop();
+  if (failed === 0) return;
+  handle.close();
+  const code = util.getSystemErrorName(failed);
+  throw Object.assign(new Error(`listen ${code}`), { errno: failed, code });
 }

@@ -18,8 +18,6 @@ export interface ForwardedStep {
 
 /** What a worker tells or asks the primary; `ask` is repeated in the answer. */
 export type FromWorker =
-  /** Connections are accepted, though nothing is read from them yet. */
-  | { type: 'listening' }
   /** The plugins are loaded; each with its version. */
   | { type: 'ready'; plugins: string[] }
   | { type: 'start'; ask: number; name: string; configText: string }
@@ -52,9 +50,6 @@ export const SPARE_SOCKET_FD = 5;
 
 /** The variable that makes a process a worker: its number, from 0. */
 export const WORKER_VARIABLE = 'KONG_TS_WORKER';
-
-/** Set for a worker that is to accept before its plugins are loaded: nobody serves yet, and Kong would rather wait. */
-export const EARLY_VARIABLE = 'KONG_TS_WORKER_EARLY';
 
 /** How many workers there are, for plugins that hold something in the memory of one. */
 export const WORKERS_VARIABLE = 'KONG_TS_WORKERS';

@@ -14,6 +14,8 @@ const LAST_ACCEPT_MS = 50;
 const LAST_READ_MS = 2000;
 /** Kong closes a connection that nobody uses after 60 s. */
 const KONG_IDLE_MS = 65_000;
+/** Without a connection for so long, nobody uses a server: a Kong that stops has closed all of them. */
+const UNUSED_MS = 1000;
 
 export interface OrphanOptions {
   readonly index: number;
@@ -22,14 +24,15 @@ export interface OrphanOptions {
   readonly socket: WorkerSocket;
   readonly line: PrimaryLine;
   readonly socketMode: number;
-  /** How long it serves without a successor, in milliseconds. */
+  /** How long it serves without a successor, in milliseconds; longer only while Kong uses it. */
   readonly lingerMs: number;
   readonly log: Log;
 }
 
 /**
  * A worker whose primary is gone: Kong has ended it, or something has killed it. It goes on serving the socket that it
- * holds until a successor has the path and its own connections are gone, or until it has lingered long enough.
+ * holds until a successor has the path and its own connections are gone, or until it has lingered long enough and nobody
+ * uses it: a successor that takes long to start, or fails to, is no gap, and after the end of Kong nothing is left.
  *
  * Of several, the one with the lowest number looks after the path and starts instances. The others serve what they
  * know. One that is asked for an instance no sibling would know of starts it and stops accepting, so that connections,
@@ -43,7 +46,8 @@ export class Orphan {
   private supersededAt: number | undefined;
   private leads = false;
   private steppedBack = false;
-  private unusedChecks = 0;
+  private usedAt = performance.now();
+  private accepted = -1;
   private timer: NodeJS.Timeout | undefined;
 
   /** @param options.legacy what the primary has left */
@@ -68,7 +72,7 @@ export class Orphan {
     const { line, log, lingerMs } = this.options;
     line.decideAlone(() => this.startsInstance());
     log.notice(
-      `the primary is gone: serving on for ${lingerMs / 1000} s, or until another server takes over`,
+      `the primary is gone: serving on until another server takes over; without one for ${lingerMs / 1000} s, and as long as somebody is connected`,
     );
     this.timer = setInterval(() => void this.check(), CHECK_MS);
     void this.check();
@@ -78,13 +82,21 @@ export class Orphan {
     if (!this.leads && this.isFirst()) await this.lead();
     if (!this.leads && this.supersededAt === undefined && this.path.isTaken()) this.superseded();
     const now = performance.now();
-    if (this.supersededAt === undefined) {
-      if (now - this.since > this.options.lingerMs) await this.end();
-      return;
-    }
-    // Twice in a row: one may have been accepted meanwhile.
-    this.unusedChecks = this.options.server.connectionCount === 0 ? this.unusedChecks + 1 : 0;
-    if (this.unusedChecks > 2 || now - this.supersededAt > KONG_IDLE_MS) await this.end();
+    const unusedMs = this.unusedMs(now);
+    const { lingerMs } = this.options;
+    const isOver =
+      this.supersededAt === undefined
+        ? now - this.since > lingerMs && unusedMs >= Math.min(UNUSED_MS, lingerMs) && !this.isNeeded()
+        : unusedMs > 2 * CHECK_MS || now - this.supersededAt > KONG_IDLE_MS;
+    if (isOver) await this.end();
+  }
+
+  /** For how long there has been no connection, those included that came and went between two checks. */
+  private unusedMs(now: number): number {
+    const { connectionCount, acceptedCount } = this.options.server;
+    if (connectionCount > 0 || acceptedCount !== this.accepted) this.usedAt = now;
+    this.accepted = acceptedCount;
+    return now - this.usedAt;
   }
 
   private async lead(): Promise<void> {
@@ -105,6 +117,12 @@ export class Orphan {
     if (this.leads || this.steppedBack || this.isFirst() || !this.options.socket.pause()) return;
     this.steppedBack = true;
     this.options.server.leave();
+  }
+
+  /** Whether it keeps the path for siblings that are still in use: who removes it must be the last. */
+  private isNeeded(): boolean {
+    const { legacy, index } = this.options;
+    return this.leads && legacy.pids.slice(index + 1).some(isRunning);
   }
 
   /** Whether no worker with a lower number is left. */

@@ -54,7 +54,10 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
   constructor(index: number) {
     this.index = index;
     process.on('message', (message: FromPrimary, handle: unknown) => this.receive(message, handle));
-    this.lost = new Promise((resolve) => process.once('disconnect', resolve));
+    // It may have gone while this process was starting: nobody is told of that any more.
+    this.lost = process.connected
+      ? new Promise((resolve) => process.once('disconnect', resolve))
+      : Promise.resolve();
   }
 
   /** What is needed without a primary; undefined as long as it has not said anything. */

@@ -9,7 +9,6 @@ import { type BoundHandle, SocketPath } from '../socket/path.js';
 import { waitUntil } from '../wait-until.js';
 import { Asks } from './asks.js';
 import {
-  EARLY_VARIABLE,
   type FromPrimary,
   type FromWorker,
   SOCKET_FD,
@@ -37,10 +36,12 @@ export class WorkerFailedError extends PluginServerError {
 interface Worker extends WorkerLine {
   readonly index: number;
   readonly process: ChildProcess;
+  /** How many before it have ended without having served. */
+  readonly failures: number;
   ready: boolean;
 }
 
-/** A worker that dies at once is not started again at once, or a broken plugin would keep a core busy. */
+/** A worker that dies at once again and again is not started again at once, or a broken plugin would keep a core busy. */
 const RESTART_INTERVAL_MS = 1000;
 
 /**
@@ -58,7 +59,6 @@ export class Primary {
   private generation = 0;
   private started = false;
   private stopped = false;
-  private onListening: () => void = () => {};
 
   constructor(options: PrimaryOptions) {
     this.options = options;
@@ -73,25 +73,19 @@ export class Primary {
   }
 
   /**
-   * Resolves when every worker serves. Where nobody serves yet, the socket is in its place earlier, as soon as
-   * connections are accepted: Kong waits for an answer then, and does not fail.
+   * Resolves when every worker serves. Where nobody serves yet, the socket is in its place at once: Kong's connections
+   * wait for a worker then, and do not fail.
    *
    * @returns the plugins, each with its version
    * @throws SocketPathError, WorkerFailedError
    */
   async start(): Promise<readonly string[]> {
     this.handle = this.path.bind(this.options.socketMode);
-    const listening = new Promise<void>((resolve) => {
-      this.onListening = resolve;
-    });
     const ready: Promise<readonly string[]>[] = [];
     for (let index = 0; index < this.options.workers; index++) ready.push(this.startWorker(index));
     const all = Promise.all(ready);
     try {
-      const [predecessor] = await Promise.all([
-        assertMayTakeOver(this.options.socket),
-        Promise.race([listening, all]),
-      ]);
+      const predecessor = await assertMayTakeOver(this.options.socket);
       this.generation = predecessor.generation;
       this.instances.begin(predecessor.generation);
       this.tellAll({ type: 'generation', generation: this.generation });
@@ -164,7 +158,7 @@ export class Primary {
   }
 
   /** Resolves with its plugins when it serves. */
-  private startWorker(index: number): Promise<readonly string[]> {
+  private startWorker(index: number, failures = 0): Promise<readonly string[]> {
     const startedAt = Date.now();
     const child = this.spawn(index);
     const asks = new Asks<WorkerAnswer>();
@@ -175,6 +169,7 @@ export class Primary {
     const worker: Worker = {
       index,
       process: child,
+      failures,
       ready: false,
       tell,
       ask: (question) => asks.put((ask) => tell(question(ask))),
@@ -196,9 +191,6 @@ export class Primary {
       child.on('close', () => reject(new WorkerFailedError('its lines above say why')));
       child.on('message', (message: FromWorker) => {
         switch (message.type) {
-          case 'listening':
-            this.onListening();
-            return;
           case 'ready':
             worker.ready = true;
             resolve(message.plugins);
@@ -223,9 +215,10 @@ export class Primary {
   private async replace(worker: Worker, startedAt: number, how: string): Promise<readonly string[]> {
     const { index, process: child } = worker;
     this.options.log.error(`worker ${index} (pid ${child.pid}) ended by ${how}; another one takes its place`);
-    const wait = worker.ready ? 0 : Math.max(0, startedAt + RESTART_INTERVAL_MS - Date.now());
+    const failures = worker.ready ? 0 : worker.failures + 1;
+    const wait = failures > 1 ? startedAt + RESTART_INTERVAL_MS - Date.now() : 0;
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    return this.stopped ? [] : this.startWorker(index);
+    return this.stopped ? [] : this.startWorker(index, failures);
   }
 
   /**
@@ -240,11 +233,7 @@ export class Primary {
     stdio[SPARE_SOCKET_FD] = fd;
     const args = [...process.execArgv, '--', ...process.argv.slice(1)];
     const child = spawn(process.execPath, args, {
-      env: {
-        ...process.env,
-        [WORKER_VARIABLE]: String(index),
-        [EARLY_VARIABLE]: this.started ? '' : '1',
-      },
+      env: { ...process.env, [WORKER_VARIABLE]: String(index) },
       stdio,
       serialization: 'advanced',
     });

@@ -7,34 +7,26 @@ import { FairAccept } from './fair-accept.js';
 import { SOCKET_FD, SPARE_SOCKET_FD } from './messages.js';
 
 const FORGET_MS = 500;
+/** Long enough to accept what has been waiting. */
+const LAST_ACCEPT_MS = 50;
 
-/**
- * The socket that a worker shares with its siblings. Where it listens before there is a server, connections are accepted
- * and wait, unread: Kong would rather wait for an answer than for a socket.
- */
+/** The socket that a worker shares with its siblings: connections wait in it until one of them accepts. */
 export class WorkerSocket implements Listening {
   private readonly log: Log;
   private readonly fair = new FairAccept();
-  private readonly waiting: Socket[] = [];
+  private readonly turnedAway: Socket[] = [];
   private listener: Server | undefined;
   private spare: number | undefined = SPARE_SOCKET_FD;
   private server: (Accepting & { readonly connectionCount: number }) | undefined;
-  private turningAway = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(log: Log) {
     this.log = log;
   }
 
-  /** Resolves when connections are accepted. */
-  listen(): Promise<void> {
-    return this.listenOn(SOCKET_FD);
-  }
-
   async open(to: Accepting & { readonly connectionCount: number }): Promise<void> {
     this.server = to;
-    if (this.listener === undefined) await this.listen();
-    for (const socket of this.waiting.splice(0)) if (!socket.destroyed) this.accepted(socket);
+    if (this.listener === undefined) await this.listenOn(SOCKET_FD);
     this.timer = setInterval(() => this.fair.forget(to.connectionCount), FORGET_MS);
     this.timer.unref();
   }
@@ -66,10 +58,11 @@ export class WorkerSocket implements Listening {
 
   /** Ends what waits cleanly, and what still comes: there is not going to be a server. */
   async turnAway(withinMs: number): Promise<void> {
-    this.turningAway = true;
-    for (const socket of this.waiting) socket.resume().end();
-    const gone = () => this.waiting.every((socket) => socket.destroyed);
-    await waitUntil(gone, performance.now() + withinMs);
+    const deadline = performance.now() + withinMs;
+    if (this.listener === undefined) await this.listenOn(SOCKET_FD);
+    const gone = () => this.turnedAway.every((socket) => socket.destroyed);
+    await waitUntil(() => false, performance.now() + LAST_ACCEPT_MS);
+    await waitUntil(gone, deadline);
   }
 
   release(): void {
@@ -98,10 +91,9 @@ export class WorkerSocket implements Listening {
       this.fair.accepted(server.connectionCount);
       return;
     }
-    // Whoever hangs up while it waits is noticed when it is read from.
+    this.turnedAway.push(socket);
     socket.on('error', () => {});
     socket.on('end', () => socket.destroy());
-    this.waiting.push(socket);
-    if (this.turningAway) socket.resume().end();
+    socket.resume().end();
   }
 }

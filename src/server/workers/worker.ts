@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { MsgpackEvents } from '../msgpack/events.js';
 import { stopOnSignals, surviveStrayErrors } from '../process.js';
 import { PluginServer, type ServerOptions } from '../server.js';
-import { EARLY_VARIABLE, MAX_WORKERS } from './messages.js';
+import { MAX_WORKERS } from './messages.js';
 import { Orphan } from './orphan.js';
 import { PrimaryLine } from './primary-line.js';
 import { WorkerSocket } from './worker-socket.js';
@@ -23,7 +23,7 @@ export interface WorkerOptions extends Pick<ServerOptions, 'eventDeadlineMs' | '
 /**
  * Serves as a worker, which accepts from the socket that its primary holds.
  *
- * @param load loads the plugins; connections are accepted meanwhile, and wait
+ * @param load loads the plugins; connections wait meanwhile
  * @returns false when there is nothing to serve
  */
 export async function runWorker(
@@ -34,10 +34,6 @@ export async function runWorker(
   const { log } = options;
   const line = new PrimaryLine(index);
   const socket = new WorkerSocket(log);
-  if (process.env[EARLY_VARIABLE] === '1') {
-    await socket.listen();
-    line.tell({ type: 'listening' });
-  }
   surviveStrayErrors(log);
   try {
     const server = await startServer(index, load, options, line, socket);
