@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { linkSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -155,6 +155,25 @@ test('workers without their primary start instances, serve, and leave nothing wh
   assert.ok(pids.size === 1 && refused <= 2, `${pids.size} processes, ${refused} refused`);
   await eventually('all have ended', PATIENCE_MS, () => server.all().length === 0);
   assert.ok(performance.now() - lostAt >= 2000);
+  assert.deepEqual(readdirSync(folder), ['plugins']);
+});
+
+test('a worker whose primary is killed while it starts serves whoever has been waiting, and ends', async (t) => {
+  const folder = socketFolder(t);
+  const socket = join(folder, 'p.sock');
+  const server = start(t, folder, ['--linger', '1']);
+  await eventually('the socket is there', PATIENCE_MS, () => existsSync(socket));
+  const peer = new KongPeer(socket);
+  const starting = peer.start('pid');
+  // Most of the worker's start is still to come: nobody in it listens for the end of its primary.
+  await server.stop('SIGKILL');
+  const id = (await starting) as number;
+  assert.equal((await peer.event(id)).end, 'returned', server.log);
+  // Longer than it lingers, as long as it is used.
+  const usedAt = performance.now();
+  while (performance.now() - usedAt < 1500) assert.equal((await peer.event(id)).end, 'returned', server.log);
+  peer.close();
+  await eventually('it has ended', PATIENCE_MS, () => server.all().length === 0);
   assert.deepEqual(readdirSync(folder), ['plugins']);
 });
 

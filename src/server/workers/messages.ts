@@ -28,7 +28,7 @@ export type FromWorker =
 
 /** What the primary tells or asks a worker. */
 export type FromPrimary =
-  | { type: 'serve'; instances: SharedInstance[]; path: string; socketId: SocketId }
+  | { type: 'serve'; instances: SharedInstance[] }
   | { type: 'generation'; generation: number }
   /** The processes of all workers, by number. */
   | { type: 'workers'; pids: number[] }
@@ -50,6 +50,18 @@ export const SPARE_SOCKET_FD = 5;
 
 /** The variable that makes a process a worker: its number, from 0. */
 export const WORKER_VARIABLE = 'KONG_TS_WORKER';
+
+/**
+ * What a worker is told of the socket with its start, as JSON: Node forgets messages that nobody has read when the other
+ * side is gone, and a worker whose primary is killed while it starts must serve all the same.
+ */
+export const WORKER_SOCKET_VARIABLE = 'KONG_TS_WORKER_SOCKET';
+
+/** What {@link WORKER_SOCKET_VARIABLE} holds. */
+export interface WorkerSocketFacts {
+  readonly path: string;
+  readonly socketId: SocketId;
+}
 
 /** How many workers there are, for plugins that hold something in the memory of one. */
 export const WORKERS_VARIABLE = 'KONG_TS_WORKERS';

@@ -9,7 +9,14 @@ import type { MsgpackEvents, StepForwarder } from '../msgpack/events.js';
 import type { Accepting } from '../socket/listening.js';
 import { BACKLOG, type SocketId } from '../socket/path.js';
 import { Asks } from './asks.js';
-import { type ForwardedStep, type FromPrimary, type FromWorker, MAX_WORKERS } from './messages.js';
+import {
+  type ForwardedStep,
+  type FromPrimary,
+  type FromWorker,
+  MAX_WORKERS,
+  WORKER_SOCKET_VARIABLE,
+  type WorkerSocketFacts,
+} from './messages.js';
 import type { WorkerSocket } from './worker-socket.js';
 
 type Answer = Extract<FromPrimary, { type: 'answer' }>;
@@ -53,6 +60,9 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
   /** @param index the number of this worker */
   constructor(index: number) {
     this.index = index;
+    const told = process.env[WORKER_SOCKET_VARIABLE];
+    if (told !== undefined)
+      ({ path: this.path, socketId: this.socketId } = JSON.parse(told) as WorkerSocketFacts);
     process.on('message', (message: FromPrimary, handle: unknown) => this.receive(message, handle));
     // It may have gone while this process was starting: nobody is told of that any more.
     this.lost = process.connected
@@ -60,7 +70,10 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
       : Promise.resolve();
   }
 
-  /** What is needed without a primary; undefined as long as it has not said anything. */
+  /**
+   * What is needed without a primary; undefined in a worker that was not told of its socket. One that has not been told
+   * more, since the primary went first, is of generation 0: it has the path only if nobody had it before.
+   */
   get legacy(): Legacy | undefined {
     const { path, socketId, pids, generation } = this;
     return path === undefined || socketId === undefined ? undefined : { path, socketId, pids, generation };
@@ -157,10 +170,6 @@ export class PrimaryLine implements InstanceAuthority, StepForwarder {
 
   private receive(message: FromPrimary, handle: unknown): void {
     switch (message.type) {
-      case 'serve':
-        this.path = message.path;
-        this.socketId = message.socketId;
-        break;
       case 'generation':
         this.generation = message.generation;
         break;

@@ -13,6 +13,7 @@ import {
   type FromWorker,
   SOCKET_FD,
   SPARE_SOCKET_FD,
+  WORKER_SOCKET_VARIABLE,
   WORKER_VARIABLE,
 } from './messages.js';
 import { SharedInstances, type WorkerAnswer, type WorkerLine } from './shared-instances.js';
@@ -203,10 +204,7 @@ export class Primary {
         }
       });
     });
-    const { socketId } = this.path;
-    if (socketId !== undefined) {
-      tell({ type: 'serve', instances: this.instances.all(), path: this.path.path, socketId });
-    }
+    tell({ type: 'serve', instances: this.instances.all() });
     tell({ type: 'generation', generation: this.generation });
     this.tellAll({ type: 'workers', pids: this.workers.map((other) => other?.process.pid ?? 0) });
     return ready;
@@ -228,12 +226,17 @@ export class Primary {
    */
   private spawn(index: number): ChildProcess {
     const { fd } = this.handle as BoundHandle;
+    const { path, socketId } = this.path;
     const stdio: ('ignore' | 'pipe' | 'ipc' | number)[] = ['ignore', 'pipe', 'pipe', 'ipc'];
     stdio[SOCKET_FD] = fd;
     stdio[SPARE_SOCKET_FD] = fd;
     const args = [...process.execArgv, '--', ...process.argv.slice(1)];
     const child = spawn(process.execPath, args, {
-      env: { ...process.env, [WORKER_VARIABLE]: String(index) },
+      env: {
+        ...process.env,
+        [WORKER_VARIABLE]: String(index),
+        [WORKER_SOCKET_VARIABLE]: JSON.stringify({ path, socketId }),
+      },
       stdio,
       serialization: 'advanced',
     });
