@@ -13,6 +13,7 @@ export function judge(results: Omit<Results, 'targets'>): Target[] {
     ratio(results, 'server CPU per verified request, saturated: ours / stock', 0.5, ['verified', 'stock']),
     memoryGrowth(results),
     startup(results),
+    firstConnection(results),
     ratio(results, 'CPU per request: 40 headers / 8 headers', 2, ['verified', 'ours-protobuf'], 'headers-40'),
     ratio(
       results,
@@ -82,6 +83,12 @@ function startup({ startup }: Omit<Results, 'targets'>): Target {
   if (startup === undefined) return target;
   const milliseconds = (values: number[]) => `${median(values).toFixed(0)} ms`;
   return { ...target, note: `${milliseconds(startup.dump.ours)} / ${milliseconds(startup.dump.stock)}` };
+}
+
+function firstConnection({ startup }: Omit<Results, 'targets'>): Target {
+  const times = startup?.firstConnection;
+  const measured = times === undefined ? Number.NaN : medianRatio(times.ours, times['bare socket']);
+  return atMost('time to the first connection: ours / bare socket', 4, measured);
 }
 
 function workers({ workers }: Omit<Results, 'targets'>): Target {
