@@ -47,6 +47,8 @@ export interface TestGatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default protobuf. Over msgpack the gateway fails open, as Kong does. */
   readonly protocol?: 'protobuf' | 'msgpack';
+  /** The socket of a plugin server that runs already, in another process for instance, instead of one of its own. */
+  readonly socket?: string;
   /** How long an event may take, in milliseconds. Default 10 s. */
   readonly eventDeadlineMs?: number;
 }
@@ -142,17 +144,9 @@ async function bringUp(
     limitBytes: Number.POSITIVE_INFINITY,
     onEnd: (record) => pending.ended(record),
   });
-  const folder = await mkdtemp(join(tmpdir(), 'kong-ts-test-'));
-  closers.push(() => rm(folder, { recursive: true, force: true }));
-  const server = new PluginServer({
-    plugins,
-    log: serverLog(lines, recorder),
-    ...(options.eventDeadlineMs === undefined ? {} : { eventDeadlineMs: options.eventDeadlineMs }),
-  });
-  const socketPath = join(folder, 'plugins.sock');
-  await server.listen(new OwnSocket(socketPath));
-  closers.push(() => server.closeInstances());
-  closers.push(() => server.close());
+  const socketPath =
+    options.socket ??
+    (await startServer(plugins, serverLog(lines, recorder), options.eventDeadlineMs, closers));
   const caller = createPluginCaller(options.protocol ?? 'protobuf', {
     socketPath,
     log: (level, text) => lines.push({ level, plugin: undefined, text }),
@@ -179,6 +173,29 @@ async function bringUp(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** @returns the path of its socket */
+async function startServer(
+  plugins: PluginDefinition[],
+  log: Log,
+  eventDeadlineMs: number | undefined,
+  closers: (() => unknown)[],
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'kong-ts-test-'));
+  closers.push(() => rm(folder, { recursive: true, force: true }));
+  const server = new PluginServer({
+    plugins,
+    log,
+    ...(eventDeadlineMs === undefined ? {} : { eventDeadlineMs }),
+  });
+  const socketPath = join(folder, 'plugins.sock');
+  await server.listen(new OwnSocket(socketPath));
+  closers.push(
+    () => server.closeInstances(),
+    () => server.close(),
+  );
+  return socketPath;
 }
 
 async function exchange(

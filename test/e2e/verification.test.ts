@@ -10,7 +10,7 @@ import { type EchoedRequest, startEchoUpstream } from '../../src/gateway/echo-up
 import { createGateway } from '../../src/gateway/gateway.js';
 import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
 import { rawRequest } from '../gateway/raw-client.js';
-import { eventually, headerValues, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
+import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
 import { CliProcess } from '../support/cli.js';
 
 const CUSTOMER = '3f0d9a52-6c1e-4b7a-9d2f-8e51c0a7b346';
@@ -84,7 +84,12 @@ describe('the whole thing, as one command starts it', () => {
       const { status, body } = await send(port, [[name, 'forged'], ...good(), [name, 'again']]);
       assert.equal(status, 200, name);
       const received = JSON.parse(body) as EchoedRequest;
-      assert.deepEqual(headerValues(received, 'x-customer-id'), [CUSTOMER], name);
+      const ids = received.headers.filter(([key]) => key.toLowerCase() === 'x-customer-id');
+      assert.deepEqual(
+        ids.map(([, value]) => value),
+        [CUSTOMER],
+        name,
+      );
       assert.ok(!body.includes('forged') && !body.includes('again'), name);
     }
   });

@@ -6,14 +6,13 @@ import pg from 'pg';
 import { signatureHeaders } from '../../../plugins/customer-verification/client/index.js';
 import type { Postgres } from '../../../src/dev/postgres.js';
 import { startPostgres } from '../../support/postgres.js';
-import { type GatewayRig, signed, startGateway, startServer } from './rig.js';
+import { type GatewayRig, signed, startGateway } from './rig.js';
 
 const MEGABYTE = 1_048_576;
 const DEADLINE_MS = 1000;
 
 describe('customer-verification and bodies', () => {
   let postgres: Postgres;
-  let server: Awaited<ReturnType<typeof startServer>>;
   let gateway: GatewayRig;
   const bound = { algorithm: 'hmac-sha256', bind: ['body'] };
 
@@ -22,9 +21,8 @@ describe('customer-verification and bodies', () => {
       { certificateId: id, key: 'k', algorithm: 'hmac-sha256', bind: ['body'] },
       { body: body as Uint8Array },
     );
-  const post = (headers: Record<string, string>, path = '/bound', port = gateway.port) =>
-    http.request({
-      port,
+  const post = (headers: Record<string, string>, path = '/bound', url = gateway.gateway.url) =>
+    http.request(url, {
       path,
       method: 'POST',
       headers: { host: 'test', ...headers },
@@ -45,8 +43,7 @@ describe('customer-verification and bodies', () => {
       `insert into customer (certificate, authentication) values ('alice', '{"client_key": "k"}')`,
     );
     await db.end();
-    server = await startServer();
-    gateway = await startGateway(server.socketPath, {
+    gateway = await startGateway({
       bound: { ...bound, max_body_mb: 1 },
       large: bound,
       default: {},
@@ -54,7 +51,6 @@ describe('customer-verification and bodies', () => {
   });
   after(async () => {
     await gateway?.close();
-    await server?.close();
     await postgres?.dispose();
   });
 
@@ -114,13 +110,11 @@ describe('customer-verification and bodies', () => {
   });
 
   it('gives a slow upload the time that it takes', async (t) => {
-    const hasty = await startServer([], { eventDeadlineMs: DEADLINE_MS });
-    t.after(() => hasty.close());
-    const rig = await startGateway(hasty.socketPath, { bound });
+    const rig = await startGateway({ bound }, { eventDeadlineMs: DEADLINE_MS });
     t.after(() => rig.close());
     const body = Buffer.from('x'.repeat(10));
     const headers = { ...(await headersFor('alice', body)), 'content-length': '10' };
-    const request = post(headers, '/bound', rig.port);
+    const request = post(headers, '/bound', rig.gateway.url);
     const answer = statusOf(request);
     // More than the event's deadline passes while the client sends.
     for (const byte of body) {

@@ -4,7 +4,7 @@ import { measureWith } from '../../../src/api/metrics.js';
 import type { Postgres } from '../../../src/dev/postgres.js';
 import { Metrics } from '../../../src/server/metrics.js';
 import { startPostgres } from '../../support/postgres.js';
-import { eventually, type GatewayRig, signed, startGateway, startServer } from './rig.js';
+import { eventually, type GatewayRig, signed, startGateway } from './rig.js';
 
 interface Snapshot {
   name: string;
@@ -14,19 +14,16 @@ interface Snapshot {
 describe('the metrics of customer-verification', () => {
   const registry = new Metrics(() => 0);
   let postgres: Postgres;
-  let server: Awaited<ReturnType<typeof startServer>>;
   let gateway: GatewayRig;
   before(async () => {
     measureWith(registry.sink());
     postgres = await startPostgres();
     Object.assign(process.env, postgres.env, { KONG_TS_ENV_FILE: '/nonexistent' });
-    server = await startServer();
-    gateway = await startGateway(server.socketPath, { once: { clock_skew: 30, replay_protection: true } });
+    gateway = await startGateway({ once: { clock_skew: 30, replay_protection: true } });
   });
   after(async () => {
     measureWith(undefined);
     await gateway?.close();
-    await server?.close();
     await postgres?.dispose();
   });
 

@@ -48,7 +48,8 @@ describe('two plugin servers on one database', () => {
     folder = await mkdtemp(join(tmpdir(), 'servers-'));
     const paths = ['one.sock', 'two.sock'].map((name) => join(folder, name));
     await Promise.all(paths.map(startServerProcess));
-    for (const path of paths) gateways.push(await startGateway(path, { default: { error_status: 503 } }));
+    for (const path of paths)
+      gateways.push(await startGateway({ default: { error_status: 503 } }, { socket: path }));
   });
   after(async () => {
     for (const gateway of gateways) await gateway.close();

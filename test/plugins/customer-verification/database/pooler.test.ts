@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Postgres } from '../../../../src/dev/postgres.js';
 import { type Pgbouncer, pgbouncerLeftOut, startPgbouncer } from '../../../support/pgbouncer.js';
 import { startPostgres } from '../../../support/postgres.js';
-import { eventually, type GatewayRig, signed, startGateway, startServer } from '../rig.js';
+import { eventually, type GatewayRig, signed, startGateway } from '../rig.js';
 
 const CUSTOMERS = 600;
 
@@ -30,18 +30,15 @@ describe('customer-verification behind PgBouncer', { skip: pgbouncerLeftOut }, (
   ] as const) {
     describe(`in ${mode} mode`, () => {
       let pooler: Pgbouncer;
-      let server: Awaited<ReturnType<typeof startServer>>;
       let gateway: GatewayRig;
 
       before(async () => {
         pooler = await startPgbouncer(postgres, mode, poolSize);
         Object.assign(process.env, pooler.env, { KONG_TS_ENV_FILE: '/nonexistent' });
-        server = await startServer();
-        gateway = await startGateway(server.socketPath, { default: {}, uncached: { cache_ttl: 0 } });
+        gateway = await startGateway({ default: {}, uncached: { cache_ttl: 0 } });
       });
       after(async () => {
         await gateway?.close();
-        await server?.close();
         await pooler?.close();
       });
 

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import type { Postgres } from '../../../../src/dev/postgres.js';
 import { startPostgres } from '../../../support/postgres.js';
-import { eventually, type GatewayRig, signed, startGateway, startServer } from '../rig.js';
+import { eventually, type GatewayRig, signed, startGateway } from '../rig.js';
 
 /** Between the plugin and the database: connections can go silent without being closed, and be slow to come up. */
 class FaultyNetwork {
@@ -71,7 +71,6 @@ describe('customer-verification and connections that are slow or go silent', () 
   let postgres: Postgres;
   let db: pg.Client;
   let proxy: FaultyNetwork;
-  let server: Awaited<ReturnType<typeof startServer>>;
   let gateway: GatewayRig;
 
   const add = (id: string) =>
@@ -99,12 +98,10 @@ describe('customer-verification and connections that are slow or go silent', () 
       KONG_TS_ENV_FILE: '/nonexistent',
     });
     await add('alice');
-    server = await startServer();
-    gateway = await startGateway(server.socketPath, { default: {}, other: { cache_size: 77 } });
+    gateway = await startGateway({ default: {}, other: { cache_size: 77 } });
   });
   after(async () => {
     await gateway?.close();
-    await server?.close();
     proxy?.close();
     await db?.end();
     await postgres?.dispose();
