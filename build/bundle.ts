@@ -8,13 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULE_URL = join(ROOT, 'build/module-url.ts');
 
 /** What is started, imported from outside, or found by its name. All else goes into the chunks that these share. */
-const ENTRIES = [
-  'src/cli.ts',
-  'src/index.ts',
-  'src/testing/index.ts',
-  'src/plugin/hooks-thread.ts',
-  'src/plugin/types-only.ts',
-];
+const ENTRIES = ['src/cli.ts', 'src/index.ts', 'src/testing/index.ts'];
 const PLUGIN_ENTRY = /^([^/]+|[^/]+\/index|customer-verification\/client\/index)\.ts$/;
 const THREAD_ENTRY = /\/thread\/main\.ts$/;
 

@@ -1,38 +1,59 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { dirname, extname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Jiti } from 'jiti';
 import { PluginLoadError, type SourceLocation } from './errors.js';
-import { COMPILES, runCommonJs } from './module-hooks.js';
-import { compileTypeScript, findSyntaxError, formatOf, isMisplacedCommonJs } from './typescript.js';
+
+/** The name under which plugins import this package, wherever they live. */
+const OWN_NAME = 'kong-ts-pluginserver';
+/** kong-pdk has declarations under this name and nothing to run: an import of it can only be meant as a type. */
+const TYPES_ONLY = 'kong-pdk/kong';
+const OWN_FILE = fileURLToPath(import.meta.url);
+/** It tells whether this package runs from source or compiled. */
+const EXTENSION = extname(OWN_FILE);
+/** The folder `src`, or `dist/src` in the compiled package. */
+const SOURCE_ROOT = dirname(dirname(OWN_FILE));
+const BUNDLED_PLUGINS = join(SOURCE_ROOT, '..', 'plugins', sep);
+
+let loading: Promise<Jiti> | undefined;
 
 /**
- * Imports a plugin's module, ES or CommonJS, and gives what it exports: a module namespace, or `module.exports`.
+ * Imports a plugin's module and gives what it exports: a module namespace, or `module.exports`.
+ *
+ * Plugins may be TypeScript or JavaScript, ES modules or CommonJS, whatever the nearest package.json says; types are
+ * erased and not checked, and stack traces point into the source. `kong-ts-pluginserver` is the package that loads
+ * them, so that there is one of it.
  *
  * @throws PluginLoadError `PLUGIN_SYNTAX` or `PLUGIN_IMPORT`, with the place in the source where that can be told.
  */
 export async function importPlugin(file: string): Promise<unknown> {
   try {
-    const source = readFileSync(file, 'utf8');
-    const isTypeScript = /\.[mc]?ts$/.test(file);
-    const misplaced = isMisplacedCommonJs(file, source);
-    if (isTypeScript && (COMPILES || !misplaced) && formatOf(file, source) === 'commonjs') {
-      // An import would do, but in Node 20 CommonJS that a module hook provides cannot require ES modules.
-      return createRequire(file)(file);
-    }
-    if (misplaced) {
-      return runCommonJs(file, isTypeScript ? compileTypeScript(file, source, 'commonjs').source : source);
-    }
-    return await import(pathToFileURL(file).href);
+    // Our own plugins are loaded as the rest of this package is, which is faster.
+    if (file.startsWith(BUNDLED_PLUGINS)) return await import(pathToFileURL(file).href);
+    loading ??= createLoader();
+    return await (await loading).import(file);
   } catch (error) {
     throw explain(file, error);
   }
+}
+
+async function createLoader(): Promise<Jiti> {
+  const own: unknown = await import(pathToFileURL(join(SOURCE_ROOT, `index${EXTENSION}`)).href);
+  const { createJiti } = await import('jiti');
+  process.setSourceMapsEnabled(true);
+  return createJiti(import.meta.url, {
+    // What is loaded lies in memory and nowhere else: a folder for it would have to be guarded.
+    fsCache: false,
+    interopDefault: false,
+    sourceMaps: true,
+    virtualModules: { [OWN_NAME]: own, [TYPES_ONLY]: {} },
+  });
 }
 
 function explain(file: string, error: unknown): PluginLoadError {
   if (!(error instanceof Error)) {
     return new PluginLoadError('PLUGIN_IMPORT', file, `threw ${String(error)}`, { cause: error });
   }
-  const syntax = syntaxFault(file, error);
+  const syntax = syntaxFault(error);
   if (syntax !== undefined) {
     const { reason, location } = syntax;
     return new PluginLoadError('PLUGIN_SYNTAX', file, `syntax error: ${reason}`, { cause: error, location });
@@ -46,32 +67,16 @@ function explain(file: string, error: unknown): PluginLoadError {
   return new PluginLoadError('PLUGIN_IMPORT', file, `${kind}${text}${through}`, { cause: error, location });
 }
 
-function syntaxFault(
-  file: string,
-  error: Error,
-): { reason: string; location: SourceLocation | undefined } | undefined {
-  // Our compiler's errors, and esbuild's, which says ERROR between the place and the reason.
-  const placed = /^(\/\S.*?):(\d+):(\d+): (?:ERROR: )?(.*)$/m.exec(error.message);
-  if (
-    placed !== null &&
-    (error.name === 'SyntaxError' || error.name === 'TransformError' || 'errors' in error)
-  ) {
-    const [, at = file, line, column, reason = ''] = placed;
-    return { reason, location: { file: at, line: Number(line), column: Number(column) } };
-  }
-  if (error.name !== 'SyntaxError') return undefined;
-  const head = /^(file:\/\/.+?|\/.+?):(\d+)$/m.exec((error.stack ?? '').split('\n')[0] ?? '');
-  if (head?.[1] !== undefined) {
-    const at = head[1].startsWith('file:') ? fileURLToPath(head[1]) : head[1];
-    return { reason: error.message, location: { file: at, line: Number(head[2]) } };
-  }
-  // An import of a name that is not exported is a SyntaxError in a file that parses.
-  const found = findSyntaxError(file);
-  return { reason: error.message, location: found && syntaxFault(file, found)?.location };
+/** The parser says `ParseError: REASON` and, on a line of its own, `FILE:LINE:COLUMN` with columns from 0. */
+function syntaxFault({ message }: Error): { reason: string; location: SourceLocation } | undefined {
+  const placed = /^ParseError: (.*?)\s*\n\s*(\/.*):(\d+):(\d+)\s*$/m.exec(message);
+  if (placed === null) return undefined;
+  const [, reason = '', at = '', line, column] = placed;
+  return { reason, location: { file: at, line: Number(line), column: Number(column) + 1 } };
 }
 
 const FRAME = /^ {4}at (?:.*\(|async )?((?:file:\/\/)?\/[^()]+?)(?:\?[^()]*)?:(\d+):(\d+)\)?$/gm;
-const OWN_FRAMES = /\/(node_modules\/.*|plugin\/(import-plugin|module-hooks)\.[jt]s)$/;
+const OWN_FRAMES = /\/(node_modules\/.*|plugin\/import-plugin\.[jt]s)$/;
 
 /** The first place in a stack trace outside Node, installed packages and this loader. */
 function firstFrame(stack: string): SourceLocation | undefined {

@@ -1,13 +1,11 @@
 import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { definePlugin } from './define.js';
 import type { PluginDefinition } from './definition.js';
 import { findPluginFiles, type PluginFile } from './discover.js';
 import { PluginLoadError } from './errors.js';
 import { readExports } from './exports.js';
 import { importPlugin } from './import-plugin.js';
-import { installModuleHooks } from './module-hooks.js';
-import { SOURCE_ROOT } from './module-resolution.js';
 
 export interface LoadOptions {
   /** Load the plugins with these names only. A plugin in a file of another name is found, too, only more slowly. */
@@ -31,7 +29,6 @@ export async function loadPlugins(directory: string, options: LoadOptions = {}):
   const folder = resolve(directory);
   const files = findPluginFiles(folder);
   const wanted = options.only && new Set(options.only.map((name) => name.toLowerCase()));
-  if (!isBundle(folder, files)) installModuleHooks();
 
   const loaded = new Map<PluginFile, PluginDefinition | PluginLoadError>();
   const load = async (batch: readonly PluginFile[]) => {
@@ -65,13 +62,6 @@ export async function loadPlugins(directory: string, options: LoadOptions = {}):
     plugins: plugins.filter(({ name }) => wanted === undefined || wanted.has(name)),
     failures,
   };
-}
-
-/** Whether these are our own plugins in compiled form, which need no module hooks and start faster without. */
-function isBundle(folder: string, files: readonly PluginFile[]): boolean {
-  return (
-    folder.startsWith(join(SOURCE_ROOT, '..', 'plugins')) && files.every(({ file }) => file.endsWith('.js'))
-  );
 }
 
 async function loadOne({ name, file, fault }: PluginFile): Promise<PluginDefinition | PluginLoadError> {

@@ -28,7 +28,7 @@ export function compilePackage(): CompiledPackage {
   const output = join(root, 'dist/src');
   mkdirSync(join(output, 'plugin'), { recursive: true });
   mkdirSync(join(root, 'node_modules'));
-  symlinkSync(join(ROOT, 'node_modules/typescript'), join(root, 'node_modules/typescript'));
+  symlinkSync(join(ROOT, 'node_modules/jiti'), join(root, 'node_modules/jiti'));
   writeFileSync(join(root, 'package.json'), '{"type":"module"}');
   // Stands for the server, which is more than a loader needs.
   writeFileSync(join(output, 'index.js'), 'export function startDedicatedServer() {}');
