@@ -100,8 +100,20 @@ export class MetricsListener {
   /**
    * @param read the snapshots of all processes that count
    * @param workers how many processes there are to be
+   * @param restarts how many processes have taken the place of one that ended
    */
-  constructor(read: () => Promise<readonly MetricsSnapshot[]>, workers: number) {
+  constructor(read: () => Promise<readonly MetricsSnapshot[]>, workers: number, restarts: () => number) {
+    // Counted by whoever starts the processes: a worker that has died counts nothing.
+    const own = new Registry();
+    new Counter({
+      name: 'kong_ts_worker_restarts_total',
+      help: 'Workers that ended without being told to, and were replaced.',
+      registers: [own],
+      collect() {
+        this.reset();
+        this.inc(restarts());
+      },
+    });
     this.server = createServer((request, response) => {
       const path = request.url?.split('?', 1)[0];
       if (request.method !== 'GET' || (path !== '/metrics' && path !== '/health')) {
@@ -111,7 +123,8 @@ export class MetricsListener {
       read()
         .then(async (snapshots) => {
           if (path === '/metrics') {
-            const text = await AggregatorRegistry.aggregate([...snapshots]).metrics();
+            const all = [...snapshots, await own.getMetricsAsJSON()];
+            const text = await AggregatorRegistry.aggregate(all).metrics();
             response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
             return;
           }

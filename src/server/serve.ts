@@ -105,7 +105,10 @@ async function servePrimary(options: ServeOptions, log: Log): Promise<void> {
     whenAbandoned(log, () => process.exit(0));
   }
   const plugins = await starting;
-  if (options.metrics !== undefined) await serveMetrics(options, log, () => primary.metrics());
+  if (options.metrics !== undefined) {
+    const restarts = () => primary.restarts;
+    await serveMetrics(options, log, () => primary.metrics(), restarts);
+  }
   sayStarted(log, options, plugins);
 }
 
@@ -120,10 +123,11 @@ async function serveMetrics(
   options: ServeOptions,
   log: Log,
   read: ConstructorParameters<typeof MetricsListener>[0],
+  restarts: () => number = () => 0,
 ): Promise<void> {
   const { host, port } = options.metrics as { host: string; port: number };
   const { MetricsListener } = await import('./metrics.js');
-  const listener = new MetricsListener(read, options.workers);
+  const listener = new MetricsListener(read, options.workers, restarts);
   const bound = await listener.listen(host, port);
   log.notice(`metrics at http://${host.includes(':') ? `[${host}]` : host}:${bound}/metrics`);
 }

@@ -89,6 +89,7 @@ test('workers share instances; one that is killed is replaced and takes nothing 
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   assert.match(metrics, /^kong_ts_events_total\{plugin="pid",phase="access",outcome="done"\} \d+$/m);
   assert.match(metrics, /^kong_ts_instances 2$/m);
+  assert.match(metrics, /^kong_ts_worker_restarts_total 1$/m);
 
   assert.equal((await running.process.stop('SIGINT')).code, 0);
   // Signals take effect a moment later; a worker that stayed would hold this test up until its timeout.

@@ -56,6 +56,7 @@ export class Primary {
   private readonly keeper: SocketKeeper;
   private readonly instances: SharedInstances;
   private readonly workers: (Worker | undefined)[] = [];
+  private replaced = 0;
   private handle: BoundHandle | undefined;
   private generation = 0;
   private started = false;
@@ -120,6 +121,11 @@ export class Primary {
     await waitUntil(() => this.running().length === 0, deadline);
     for (const worker of this.running()) worker.process.kill('SIGKILL');
     this.handle?.close();
+  }
+
+  /** How many workers have taken the place of one that ended by itself or was killed. */
+  get restarts(): number {
+    return this.replaced;
   }
 
   /** The metrics of all workers. */
@@ -216,7 +222,9 @@ export class Primary {
     const failures = worker.ready ? 0 : worker.failures + 1;
     const wait = failures > 1 ? startedAt + RESTART_INTERVAL_MS - Date.now() : 0;
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    return this.stopped ? [] : this.startWorker(index, failures);
+    if (this.stopped) return [];
+    this.replaced++;
+    return this.startWorker(index, failures);
   }
 
   /**

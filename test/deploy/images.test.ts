@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { run as runNew } from '../../src/commands/new.js';
+import { pluginCatalog } from '../../src/gateway/config/catalog.js';
+import { parseDeclarativeConfig } from '../../src/gateway/config/parse.js';
+import { createGateway } from '../../src/gateway/gateway.js';
+import { ProtobufCaller } from '../../src/gateway/rpc/protobuf-caller.js';
+import { loadPlugins } from '../../src/plugin/loader.js';
+import { CliProcess } from '../support/cli.js';
+import { full } from '../support/full.js';
+import { type Container, Images, imagesLeftOut } from '../support/images.js';
+
+// Every Dockerfile is built as it stands, and what Kong would run in the image is run in it: as the image's user, with a
+// root that cannot be written to and no environment. Kong itself is not in it; the local gateway asks in its place.
+
+const ROOT = join(import.meta.dirname, '../..');
+const skip = imagesLeftOut || (full ? false : 'it builds images: npm run test:images');
+
+const settings = (text: string): ReadonlyMap<string, string> =>
+  new Map([...text.matchAll(/^(\w+) *= *(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
+
+describe('the images', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kts-images-test-'));
+  const images = new Images();
+  const started: CliProcess[] = [];
+
+  /** A folder that is the volume of a container, of the user who runs there. */
+  const volume = (name: string, user: number): string => {
+    const path = join(folder, name);
+    mkdirSync(path);
+    chownSync(path, user, user);
+    return path;
+  };
+  const start = (runner: readonly string[], command: readonly string[]): CliProcess => {
+    const [program = '', ...args] = command;
+    const process = new CliProcess(args, { runner, program });
+    started.push(process);
+    return process;
+  };
+  const finish = async (runner: readonly string[], command: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await start(runner, command).finished;
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  /** What a request through the local gateway is answered when a plugin of the image is asked. */
+  const ask = async (socketPath: string, plugin: string, config: object, directory?: string) => {
+    const { plugins } = await loadPlugins(directory ?? join(ROOT, 'plugins'), { only: [plugin] });
+    const services = [
+      { url: 'http://127.0.0.1:1', routes: [{ paths: ['/'], plugins: [{ name: plugin, config }] }] },
+    ];
+    const parsed = parseDeclarativeConfig(
+      JSON.stringify({ _format_version: '3.0', services }),
+      'images',
+      pluginCatalog(plugins),
+    );
+    const log = () => {};
+    const caller = new ProtobufCaller({ socketPath, log });
+    const gateway = await createGateway({ config: parsed.config, plugins, caller, log, port: 0 });
+    try {
+      const { port } = await gateway.listen();
+      const response = await fetch(`http://127.0.0.1:${port}/`);
+      return { status: response.status, body: await response.text() };
+    } finally {
+      await gateway.close();
+    }
+  };
+  /** Runs every command of kong.conf's or of the environment's, and sees each server answer. */
+  const runEntries = async (runner: readonly string[], conf: ReadonlyMap<string, string>) => {
+    for (const [key, command] of conf) {
+      if (!key.toLowerCase().endsWith('_query_cmd')) continue;
+      const { Protocol, Plugins } = JSON.parse(await finish(runner, command.split(' ')));
+      assert.equal(Protocol, 'ProtoBuf:1', key);
+      assert.equal(Plugins[0].Name.replaceAll('-', '_'), /server_(.*)_query/i.exec(key)?.[1]?.toLowerCase());
+    }
+    for (const [key, command] of conf) {
+      if (!key.toLowerCase().endsWith('_start_cmd')) continue;
+      const socket = /--socket (\S+)/.exec(command)?.[1] as string;
+      await start(runner, command.split(' ')).said(/server started/);
+      await finish(
+        runner,
+        [command.split(' serve')[0] as string, 'health', '--socket', socket].flatMap((part) =>
+          part.split(' '),
+        ),
+      );
+    }
+  };
+
+  before(() => images.makeBases());
+  after(async () => {
+    for (const process of started) await process.stop('SIGINT');
+    images.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('Dockerfile: as user kong, every command of its kong.conf', async () => {
+    images.build(ROOT, 'Dockerfile', 'registry.example.com/kong-ts-pluginserver:1.0.0');
+    const container: Container = images.container('registry.example.com/kong-ts-pluginserver:1.0.0');
+    assert.equal(container.config.User, 'kong');
+    const prefix = volume('kong', 1000);
+    const runner = container.runner(prefix, '/usr/local/kong');
+    await assert.rejects(finish(runner, ['/bin/sh', '-c', '>/opt/kong-ts-pluginserver/x']));
+    assert.match(await finish(runner, ['/usr/bin/id', '-u']), /^1000$/m);
+    await runEntries(runner, settings(readFileSync(join(container.root, 'etc/kong/kong.conf'), 'utf8')));
+    const config = { access: [`kong.response.exit(200, 'from the image')`] };
+    assert.deepEqual(await ask(join(prefix, 'js-functions.sock'), 'js-pre-function', config), {
+      status: 200,
+      body: 'from the image',
+    });
+  });
+
+  it('Dockerfile.sidecar: as user 10001, with the dumps beside the socket and no npm', async () => {
+    images.build(ROOT, 'Dockerfile.sidecar', 'kong-ts-pluginserver-sidecar');
+    const container = images.container('kong-ts-pluginserver-sidecar');
+    assert.equal(container.config.User, '10001:10001');
+    const shared = volume('sidecar', 10001);
+    const runner = container.runner(shared, '/run/kong-ts');
+    await start(runner, container.command).said(/server started/);
+    await finish(runner, [
+      '/usr/local/bin/kong-ts-pluginserver',
+      'health',
+      '--socket',
+      '/run/kong-ts/customer-verification.sock',
+    ]);
+    const dump = JSON.parse(readFileSync(join(shared, 'dumps/customer-verification.json'), 'utf8'));
+    assert.equal(dump.Plugins[0].Name, 'customer-verification');
+    await assert.rejects(finish(runner, ['/bin/ls', '/usr/local/bin/npm']));
+  });
+
+  it('the Dockerfile of a new project, and the one in docs/deploy.md', async () => {
+    const project = join(folder, 'project');
+    const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    })
+      .trim()
+      .split('\n')
+      .at(-1) as string;
+    assert.equal(await runNew(['--project', project, '--package', `file:./${tarball}`]), 0);
+    cpSync(join(folder, tarball), join(project, tarball));
+    images.build(project, 'Dockerfile', 'new-project');
+    const container = images.container('new-project');
+    assert.equal(container.config.User, 'kong');
+    const prefix = volume('project', 1000);
+    await runEntries(container.runner(prefix, '/usr/local/kong'), container.variables);
+    assert.equal((await ask(join(prefix, 'hello.sock'), 'hello', {}, join(project, 'plugins'))).status, 401);
+  });
+});
