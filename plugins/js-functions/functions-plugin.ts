@@ -70,7 +70,7 @@ export class FunctionsPlugin {
    * @throws FunctionError when one of them threw or went over a limit
    * @throws HandlerExit when one of them ended the request
    */
-  protected async handle(phase: Phase, kong: Kong): Promise<void> {
+  async handle(phase: Phase, kong: Kong): Promise<void> {
     const at = this.#functions.findIndex((functions) => functions.phase === phase);
     if (at < 0) return;
     if (this.#reports.pending) await this.#reports.flush(kong);

@@ -144,7 +144,7 @@ describe('the images', { skip }, () => {
     images.build(project, 'Dockerfile', 'new-project');
     const container = images.container('new-project');
     assert.equal(container.config.User, 'kong');
-    const prefix = volume('project', 1000);
+    const prefix = volume('project-prefix', 1000);
     await runEntries(container.runner(prefix, '/usr/local/kong'), container.variables);
     assert.equal((await ask(join(prefix, 'hello.sock'), 'hello', {}, join(project, 'plugins'))).status, 401);
   });

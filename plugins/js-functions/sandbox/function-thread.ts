@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { HandlerExit, reports } from 'kong-ts-pluginserver';
-import type { EngineCode } from './engine.js';
-import { compileEngine } from './engine.js';
+import { compileEngine, type EngineCode } from './engine.js';
 import type { LimitKind, Limits } from './limits.js';
 import {
   type FromThread,
@@ -14,14 +12,12 @@ import {
 } from './messages.js';
 import { PDK_SURFACE } from './pdk-surface.js';
 import { callPdkMethod, type PdkTarget } from './pdk-target.js';
-import type { GuestTemplate } from './thread/guest.js';
+import type { GuestTemplate } from './thread/template.js';
 import { threadEntry } from './thread-entry.js';
+import { Watchdog } from './watchdog.js';
 
 /** What Node itself may use for a thread, beside the engines' memories. */
 const RESOURCES = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4, stackSizeMb: 4 };
-
-/** How long the engine has to stop what is over its limit, before its thread is ended, milliseconds. */
-export const GRACE_MS = 50;
 
 /** How long runs wait for a thread that starts, milliseconds. */
 const START_MS = 30_000;
@@ -56,6 +52,7 @@ let lastRun = 0;
 export class FunctionThread {
   readonly #worker: Worker;
   readonly #state: Int32Array;
+  readonly #watchdog: Watchdog;
   readonly #instances = new Map<number, ThreadInstance>();
   readonly #runs = new Map<number, PendingRun>();
   readonly #onEnd: (thread: FunctionThread) => void;
@@ -65,7 +62,6 @@ export class FunctionThread {
   #ended = false;
   /** Whose doing it is when the thread ends, and what. */
   #verdict: { readonly instance: number; readonly limit: LimitKind } | undefined;
-  #watched = { turn: 0, since: 0, processorMs: 0 };
 
   /** @param onEnd called once, when the thread is gone and its runs are answered */
   constructor(onEnd: (thread: FunctionThread) => void) {
@@ -74,6 +70,7 @@ export class FunctionThread {
     common.code ??= compileEngine();
     const state = new SharedArrayBuffer(STATE.size * 4);
     this.#state = new Int32Array(state);
+    this.#watchdog = new Watchdog(this.#state);
     const { code, template } = common;
     this.#worker = new Worker(common.entry, {
       // Flags of this process, a loader for instance, are not for it.
@@ -147,27 +144,9 @@ export class FunctionThread {
     void this.#worker.terminate();
   }
 
-  /**
-   * Looks whether the code in progress is over its limit and was not stopped by the engine, and ends the thread then.
-   * To be called every few milliseconds while there are runs.
-   */
+  /** Ends the thread when the code in progress is over its limit and was not stopped by the engine. */
   watch(now: number): void {
-    const turn = this.#state[STATE.turn] as number;
-    const watched = this.#watched;
-    if (turn !== watched.turn || turn % 2 === 0) {
-      watched.turn = turn;
-      watched.since = now;
-      watched.processorMs = Number.NaN;
-      return;
-    }
-    const allowed = Math.max(this.#state[STATE.left] as number, 0) + GRACE_MS;
-    const instance = this.#instances.get(this.#state[STATE.instance] as number);
-    // The clock runs on while the system has the processor elsewhere: near the limit the thread's own account counts.
-    if (Number.isNaN(watched.processorMs)) watched.processorMs = this.#processorMs();
-    if (now - watched.since < allowed) return;
-    const used = this.#processorMs() - watched.processorMs;
-    const wall = instance?.limits.wallMs ?? 0;
-    if (used < allowed - 2 * WATCH_MS && now - watched.since < wall + GRACE_MS) return;
+    if (!this.#watchdog.isOver(now, (id) => this.#instances.get(id)?.limits.wallMs ?? 0)) return;
     this.#verdict ??= this.#offender('cpu');
     this.end();
   }
@@ -247,7 +226,7 @@ export class FunctionThread {
   }
 
   #offender(limit: LimitKind): { instance: number; limit: LimitKind } {
-    return { instance: this.#state[STATE.instance] as number, limit };
+    return { instance: this.#watchdog.instance, limit };
   }
 
   #gone(): void {
@@ -260,22 +239,7 @@ export class FunctionThread {
     if (verdict !== undefined) this.#instances.get(verdict.instance)?.threadEnded(verdict.limit);
     this.#onEnd(this);
   }
-
-  /** Processor time of the thread, milliseconds; by the clock where the system does not tell. */
-  #processorMs(): number {
-    const id = this.#state[STATE.threadId];
-    if (id === 0) return performance.now();
-    try {
-      return Number(readFileSync(`/proc/self/task/${id}/schedstat`, 'latin1').split(' ')[0]) / 1e6;
-    } catch {
-      // No such account here.
-      return performance.now();
-    }
-  }
 }
-
-/** How often threads are watched, milliseconds. */
-export const WATCH_MS = 5;
 
 /** A result as JSON text. @throws for what JSON cannot hold */
 function jsonOf(value: unknown): string | undefined {

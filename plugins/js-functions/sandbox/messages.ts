@@ -1,6 +1,6 @@
 import type { EngineCode } from './engine.js';
 import type { LimitKind, Limits } from './limits.js';
-import type { GuestTemplate } from './thread/guest.js';
+import type { GuestTemplate } from './thread/template.js';
 
 /** One function of a program, compiled: see ../compile/compile.ts. */
 export interface ProgramUnit {

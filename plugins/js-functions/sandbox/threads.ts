@@ -1,4 +1,5 @@
-import { FunctionThread, WATCH_MS } from './function-thread.js';
+import { FunctionThread } from './function-thread.js';
+import { WATCH_MS } from './watchdog.js';
 
 /** Threads for instances that had theirs ended: at most so many. The one that was idle for longest makes room. */
 const MOST_SOLITARY = 16;

@@ -1,10 +1,11 @@
 import type { EngineCode } from '../engine.js';
 import type { LimitKind, Limits } from '../limits.js';
 import type { GuestError, ProgramUnit, RunEnd } from '../messages.js';
-import { Guest, type GuestCall, type GuestHost, type GuestTemplate } from './guest.js';
+import { Guest, type GuestCall, type GuestHost } from './guest.js';
 import { type Answer, MarshalError, readArguments, writeAnswers } from './marshal.js';
 import { threadProcessorMs } from './processor-time.js';
 import { LONG_SLICE_MS, Run, readReport } from './run.js';
+import type { GuestTemplate } from './template.js';
 import type { ThreadState } from './thread-state.js';
 
 /** How long an isolate may take to get ready, milliseconds of the clock. */

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Limits } from '../limits.js';
 import type { FromThread, ProgramUnit, RunEnd, ThreadData, ToThread } from '../messages.js';
-import { Guest } from './guest.js';
 import { Isolate, type IsolateHost } from './isolate.js';
+import { makeTemplate } from './template.js';
 import { ThreadState } from './thread-state.js';
 import { warmUp } from './warm-up.js';
 
@@ -34,7 +34,7 @@ const flush = () => {
 const slots = new Map<number, Slot>();
 const isolates = new Map<number, Isolate>();
 const strictSurface = surface.map(({ path, kind }) => [path, kind !== 'value'] as const);
-const template = given ?? (await Guest.template(code, strictSurface));
+const template = given ?? (await makeTemplate(code, strictSurface));
 const host: IsolateHost = {
   code,
   template,

@@ -1,4 +1,3 @@
-import type { Plugin as PostFunction } from '../../../../plugins/js-post-function.js';
 import { Plugin as PreFunction } from '../../../../plugins/js-pre-function.js';
 import { HANDLER_EXIT } from '../../../../src/pdk/errors.js';
 import { PDK_METHODS } from '../../../../src/pdk/methods.js';
@@ -46,7 +45,7 @@ export interface Outcome {
 
 /** One handler call, with a `kong` of its own. */
 export async function request(
-  plugin: InstanceType<typeof PreFunction> | InstanceType<typeof PostFunction>,
+  plugin: InstanceType<typeof PreFunction>,
   answers: Answers = {},
   phase: 'certificate' | 'rewrite' | 'access' | 'log' = 'access',
 ): Promise<Outcome> {
@@ -61,7 +60,9 @@ export async function request(
 }
 
 /** An instance with these access functions, or with this configuration, and generous limits. */
-export function instance(config: string | string[] | Record<string, unknown>): PreFunction {
+export function instance(
+  config: string | string[] | Record<string, unknown>,
+): InstanceType<typeof PreFunction> {
   const given = typeof config === 'string' || Array.isArray(config) ? { access: [config].flat() } : config;
   return new PreFunction({ ...GENEROUS, ...given });
 }

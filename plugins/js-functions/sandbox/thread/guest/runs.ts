@@ -185,7 +185,7 @@ export const RUNS = String.raw`
   };
 
   const program = [];
-  const define = (phase, factory, mayReturnFunction) => {
+  const define = (factory, phase, mayReturnFunction) => {
     const units = program[phase] ?? (program[phase] = []);
     const body = factory(suspend, resume, token, restore, thrown);
     units[units.length] = { body, mayReturnFunction, handler: undefined, waiting: undefined };

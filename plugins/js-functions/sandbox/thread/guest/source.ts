@@ -10,7 +10,7 @@ export const GUEST_FILE = 'sandbox';
  * The code that an isolate runs before anything of the user's: an expression whose value is a function
  * `(host, words, methods) => { seed, define, start, settle, abandon }`.
  *
- * `host` has the functions the host answers (check, stop, pdk, done, service), `words` is an Int32Array over memory
+ * `host` has the functions the host answers (stop, pdk, done, service), `words` is an Int32Array over memory
  * that the host reads, `methods` the PDK's methods in JSON: path, and whether a
  * call of theirs ends the run when its arguments cannot be taken. Nothing of these stays reachable for user code.
  */
