@@ -26,7 +26,7 @@ export interface DevOptions {
   readonly seeds: readonly string[];
   /** Where a debugger may attach to the plugin server: HOST:PORT. */
   readonly inspect: string | undefined;
-  /** The port of the inspector's page; 0: any free one; undefined: there is none. */
+  /** The port of the inspector's page on 127.0.0.1; 0: any free one; undefined: there is none. */
   readonly inspector: number | undefined;
   /** Unknown plugins and keys of the configuration are noted, not refused. */
   readonly ignoreUnknown: boolean;
@@ -57,7 +57,7 @@ SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.
       --no-database            start none, whatever the plugins ask for
       --seed FILE.sql          run this in the database first (repeatable); starts the embedded one
       --inspect[=HOST:PORT]    let a debugger attach to the plugin server (default: 127.0.0.1:9229)
-      --inspector PORT         the page that shows what happened to each request (default: off; 0: any free one)
+      --inspector PORT         the page that shows what happened to each request (default: 8002; 0: any free one; off)
       --strict                 refuse what the local gateway does not emulate, which is otherwise noted
       --ignore-unknown         note unknown plugins and keys of the configuration instead of refusing them
       --env-file PATH          variables for the plugins (default: /usr/local/kong/kong.env, if it is there)
@@ -78,7 +78,7 @@ const FLAGS = {
   'no-database': { type: 'boolean', default: false },
   seed: { type: 'string', multiple: true },
   inspect: { type: 'string' },
-  inspector: { type: 'string', default: 'off' },
+  inspector: { type: 'string', default: '8002' },
   strict: { type: 'boolean', default: false },
   'ignore-unknown': { type: 'boolean', default: false },
   'env-file': { type: 'string' },

@@ -1,6 +1,7 @@
 import type { GatewayLog, LogLevel } from '../gateway/log.js';
 import { isFailureReport } from '../inspector/failures.js';
-import type { ExchangeRecord, PluginRun } from '../inspector/record.js';
+import { isFailure } from '../inspector/outcomes.js';
+import type { ExchangeRecord } from '../inspector/record.js';
 import type { Recorder } from '../inspector/recorder.js';
 import { errorLines } from './error-lines.js';
 import { callLines, clock, requestLine } from './request-lines.js';
@@ -94,13 +95,9 @@ export class DevOutput {
     this.say(requestLine(record, style));
     if (verbosity >= 1) for (const line of callLines(record, style)) this.say(line);
     for (const run of record.runs) {
-      if (isError(run)) for (const line of errorLines(run, style)) this.say(line);
+      if (isFailure(run.outcome)) for (const line of errorLines(run, style)) this.say(line);
     }
   }
-}
-
-function isError({ outcome }: PluginRun): boolean {
-  return outcome === 'threw' || outcome === 'deadline' || outcome === 'failed' || outcome === 'skipped';
 }
 
 function levelText(level: LogLevel, style: Style): string {

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +12,7 @@ import type { PluginInfo } from '../plugin/dump.js';
 const RESTART_INTERVAL_MS = 1000;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 2000;
+const METRICS_LINE = /\[notice\] metrics at (http:\S+)$/;
 
 export interface PluginServerOptions {
   readonly socketPath: string;
@@ -26,6 +26,8 @@ export interface PluginServerOptions {
   readonly envFile?: string | undefined;
   /** HOST:PORT at which a debugger may attach to the server. */
   readonly inspect?: string | undefined;
+  /** Whether it serves metrics, on a free port of this machine's loopback. */
+  readonly metrics?: boolean;
   /** Each line the server writes, and what happens to its process. */
   readonly log: (line: string) => void;
   /** Told the ids of the processes that run. */
@@ -39,6 +41,7 @@ export class PluginServerProcess {
   private env: Record<string, string>;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
+  private metricsUrl: string | undefined;
 
   constructor(private readonly options: PluginServerOptions) {
     this.env = options.env;
@@ -143,14 +146,13 @@ export class PluginServerProcess {
     this.options.onProcesses(pid === undefined ? [] : [pid]);
   }
 
-  /** Resident memory of its process; undefined where it does not run, or the system has no /proc. */
-  memoryBytes(): number | undefined {
+  /** The server's metrics in Prometheus's text format; undefined: there are none, or it is being started anew. */
+  async metrics(): Promise<string | undefined> {
+    if (this.metricsUrl === undefined) return undefined;
     try {
-      const status = readFileSync(`/proc/${this.child?.pid}/status`, 'utf8');
-      const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
-      return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+      return await (await fetch(this.metricsUrl)).text();
     } catch {
-      // No /proc, or the process has just ended: the page shows no figure.
+      // It has just ended: the next one says where its metrics are.
       return undefined;
     }
   }
@@ -165,9 +167,9 @@ export class PluginServerProcess {
   private launch(): Promise<void> | undefined {
     if (this.stopped) return undefined;
     this.startedAt = Date.now();
-    const { inspect, socketPath, log } = this.options;
+    const { inspect, metrics, socketPath, log } = this.options;
     const child = this.spawn(
-      ['--socket', socketPath, '--linger', '0'],
+      ['--socket', socketPath, '--linger', '0', ...(metrics ? ['--metrics', '127.0.0.1:0'] : [])],
       inspect === undefined ? [] : [`--inspect=${inspect}`],
     );
     const others = this.child?.pid;
@@ -191,7 +193,9 @@ export class PluginServerProcess {
         if (stream === null) continue;
         createInterface({ input: stream }).on('line', (line) => {
           if (line.includes(`server started at path ${socketPath}`)) started();
-          log(line);
+          const [, metricsUrl] = METRICS_LINE.exec(line) ?? [];
+          if (metricsUrl === undefined) log(line);
+          else this.metricsUrl = metricsUrl;
         });
       }
       child.once('error', (error) => log(`cannot be started: ${error.message}`));

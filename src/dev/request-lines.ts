@@ -1,4 +1,5 @@
 import { maskedCall, maskedTarget } from '../inspector/masking.js';
+import { endedRequest, isFailure, tellingRuns } from '../inspector/outcomes.js';
 import type { ExchangeRecord, PdkCall, PluginRun, RecordedValue, RunOutcome } from '../inspector/record.js';
 import type { Style } from './terminal.js';
 
@@ -53,31 +54,14 @@ function callLine(call: PdkCall, before: PdkCall | undefined, style: Style): str
 
 /** Plugins in the order in which they first ran, each with its most telling outcome. */
 function outcomes(runs: readonly PluginRun[], style: Style): string[] {
-  const byPlugin = new Map<string, PluginRun[]>();
-  for (const run of runs) byPlugin.set(run.plugin, [...(byPlugin.get(run.plugin) ?? []), run]);
-  return [...byPlugin].map(([plugin, itsRuns]) => {
-    const worst = itsRuns.reduce((a, b) => (WEIGHT[b.outcome] > WEIGHT[a.outcome] ? b : a));
-    const where =
-      worst.phase === 'access' || WEIGHT[worst.outcome] < WEIGHT.exited ? '' : ` in ${worst.phase}`;
-    return `${plugin} ${outcomeText(worst.outcome, style)}${where}`;
+  return tellingRuns(runs).map(({ plugin, outcome, phase }) => {
+    const where = phase === 'access' || !endedRequest(outcome) ? '' : ` in ${phase}`;
+    return `${plugin} ${outcomeText(outcome, style)}${where}`;
   });
 }
 
-/** What tells more stands for the plugin. */
-const WEIGHT: Readonly<Record<RunOutcome, number>> = {
-  passed: 0,
-  running: 1,
-  changed: 2,
-  retried: 3,
-  exited: 4,
-  skipped: 5,
-  deadline: 6,
-  threw: 7,
-  failed: 8,
-};
-
 function outcomeText(outcome: RunOutcome, style: Style): string {
-  if (WEIGHT[outcome] >= WEIGHT.skipped) return style.bad(outcome);
+  if (isFailure(outcome)) return style.bad(outcome);
   if (outcome === 'exited' || outcome === 'retried') return style.warning(outcome);
   return outcome === 'changed' ? style.changed(outcome) : style.good(outcome);
 }

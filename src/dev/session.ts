@@ -10,8 +10,8 @@ import { type EchoUpstream, startEchoUpstream } from '../gateway/echo-upstream.j
 import { createGateway, type Gateway } from '../gateway/gateway.js';
 import type { PluginCaller } from '../gateway/plugin-port.js';
 import { createPluginCaller } from '../gateway/rpc/create-caller.js';
-import { addSecretNames } from '../inspector/masking.js';
 import { Recorder } from '../inspector/recorder.js';
+import { addSecretNames, secretNamesOf } from '../inspector/secret-names.js';
 import type { Inspector } from '../inspector/server.js';
 import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
 import { DevStoppedError } from './errors.js';
@@ -131,6 +131,7 @@ export class DevSession {
       log: this.output.serverLine,
       onProcesses: (pids: number[]) => folder.protect(pids),
       inspect: options.inspect,
+      metrics: options.inspector !== undefined,
       inheritEnv: options.inheritEnv,
       envFile: options.envFile,
     };
@@ -251,7 +252,7 @@ export class DevSession {
 
   private async openGateway(config: GatewayConfig, port: number): Promise<void> {
     if (this.caller === undefined) return;
-    this.config = config;
+    this.useConfig(config);
     this.gateway = await createGateway({
       config,
       plugins: this.plugins,
@@ -273,20 +274,32 @@ export class DevSession {
     const { inspector: port } = this.options;
     if (port === undefined) return;
     const { startInspector } = await import('../inspector/server.js');
-    const inspector = await startInspector({
-      recorder: this.recorder,
-      port,
-      inspected: () => ({
-        gatewayPort: this.port,
-        config: this.config as GatewayConfig,
-        plugins: this.plugins,
-        pluginsDirectory: shortPath(this.pluginsDirectory),
-        memoryBytes: this.server?.memoryBytes(),
-      }),
-    });
-    addSecretNames(encryptedFields(this.plugins));
-    this.inspector = inspector;
-    this.closers.push(() => inspector.close());
+    try {
+      const inspector = await startInspector({
+        recorder: this.recorder,
+        port,
+        inspected: () => ({
+          gatewayPort: this.port,
+          config: this.config as GatewayConfig,
+          plugins: this.plugins,
+          pluginsDirectory: shortPath(this.pluginsDirectory),
+          variables: Object.keys(this.database?.env ?? {}),
+        }),
+        metrics: async () => this.server?.metrics(),
+      });
+      this.inspector = inspector;
+      this.closers.push(() => inspector.close());
+    } catch (error) {
+      // Another `dev` may have it. The page is a help, and no reason not to start.
+      this.say(`${messageOf(error)}: there is no page; --inspector PORT takes another port`);
+    }
+  }
+
+  /** What is from now on the configuration. */
+  private useConfig(config: GatewayConfig): void {
+    this.config = config;
+    const configs = config.plugins.map((plugin) => plugin.config);
+    addSecretNames(secretNamesOf(this.plugins, configs));
   }
 
   private watch(): void {
@@ -322,7 +335,7 @@ export class DevSession {
     const config = this.parseConfig(text, await this.checkConfig());
     if (await this.provideDatabase(text)) await this.server?.restart(this.database?.env);
     await this.gateway?.reload(config);
-    this.config = config;
+    this.useConfig(config);
     this.say(`${configFile} has changed: read again`);
   }
 
@@ -336,7 +349,6 @@ export class DevSession {
     const plugins = await server.queryPlugins();
     await server.restart(this.database?.env);
     this.plugins = plugins;
-    addSecretNames(encryptedFields(plugins));
     const names = describeChanges(changes, shortPath);
     this.say(`the plugins have changed: the plugin server was started anew (${names})`);
     if (JSON.stringify(plugins) === before) return;
@@ -345,20 +357,6 @@ export class DevSession {
     await this.gateway?.close();
     await this.openGateway(config, this.port);
   }
-}
-
-/** What the schemas call a secret; what goes by such a name is masked. */
-function encryptedFields(plugins: readonly CatalogedPlugin[]): string[] {
-  const names: string[] = [];
-  const visit = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return;
-    for (const [name, attributes] of Object.entries(value)) {
-      if ((attributes as { encrypted?: unknown } | null)?.encrypted === true) names.push(name);
-      visit(attributes);
-    }
-  };
-  for (const { schema } of plugins) visit(schema);
-  return names;
 }
 
 function shownUrl({ url, embedded }: DevDatabase): string {

@@ -12,6 +12,9 @@ export const PAGE_FILES = [
   'app.js',
   'list.js',
   'detail.js',
+  'timeline.js',
+  'messages.js',
+  'tools.js',
   'parts.js',
   'plugins.js',
 ];

@@ -18,44 +18,42 @@ const WRITES: Record<Side, RegExp> = {
   response: /^kong\.response\.(?:(?:set|add|clear)_headers?|exit)$/,
 };
 
-/** What became of the header lines between what came in and what went out, and who changed them. */
+/**
+ * What became of the header lines between what came in and what went out, and who changed them. First those that came
+ * in, in their order, then those that were added, by plugins before those of the gateway.
+ */
 export function headerChanges(
   before: RecordedHeaders,
   after: RecordedHeaders,
   runs: readonly PluginRun[],
   side: Side,
 ): HeaderChange[] {
-  const writers = writersOf(runs, side);
+  const writers = headerWriters(runs, side);
   const left = new Map<string, number[]>();
-  for (const [index, [name]] of before.entries()) {
+  for (const [index, [name]] of after.entries()) {
     const key = name.toLowerCase();
     left.set(key, [...(left.get(key) ?? []), index]);
   }
-  const changes = after.map(([name, value], index): HeaderChange => {
+  const changes = before.map(([name, value], index): HeaderChange => {
     const key = name.toLowerCase();
-    const of = left.get(key)?.shift();
+    const to = left.get(key)?.shift();
+    if (to !== undefined && after[to]?.[1] === value)
+      return { name, kind: 'same', before: index, after: to, by: undefined };
     const by = writers.get(key) ?? 'gateway';
-    if (of === undefined) return { name, kind: 'added', before: undefined, after: index, by };
-    if (before[of]?.[1] === value) return { name, kind: 'same', before: of, after: index, by: undefined };
-    return { name, kind: 'changed', before: of, after: index, by };
+    return { name, kind: to === undefined ? 'removed' : 'changed', before: index, after: to, by };
   });
-  for (const [key, indexes] of left) {
-    for (const index of indexes) {
-      const name = before[index]?.[0] ?? key;
-      changes.push({
-        name,
-        kind: 'removed',
-        before: index,
-        after: undefined,
-        by: writers.get(key) ?? 'gateway',
-      });
-    }
-  }
-  return changes;
+  const added = [...left.values()].flat().sort((a, b) => a - b);
+  const rows = added.map((index): HeaderChange => {
+    const name = after[index]?.[0] ?? '';
+    const by = writers.get(name.toLowerCase()) ?? 'gateway';
+    return { name, kind: 'added', before: undefined, after: index, by };
+  });
+  const isOurs = ({ by }: HeaderChange) => by === 'gateway';
+  return [...changes, ...rows.filter((row) => !isOurs(row)), ...rows.filter(isOurs)];
 }
 
 /** The plugin that last wrote each header, by its name in lower case. */
-function writersOf(runs: readonly PluginRun[], side: Side): Map<string, string> {
+export function headerWriters(runs: readonly PluginRun[], side: Side): Map<string, string> {
   const writers = new Map<string, string>();
   for (const { plugin, calls } of runs) {
     for (const { method, args, error } of calls) {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { summaryOf } from './outgoing.js';
 import type { ExchangeRecord } from './record.js';
 import type { ExchangeStore } from './store.js';
+import { summaryOf } from './summary.js';
 
 /** Changes are sent together this often: the page has to draw them, and the gateway has work of its own. */
 const INTERVAL_MS = 150;

@@ -1,58 +1,77 @@
+import { type BodyText, bodyText } from './bodies.js';
 import { type HeaderChange, headerChanges, type Verdict, verdictOf } from './changes.js';
-import { isSecretName, MASK, maskedCall, maskedQueryText, maskedTarget, maskedValue } from './masking.js';
-import type { ExchangeRecord, PdkCall, RecordedBody, RecordedHeaders, RecordedValue } from './record.js';
+import { isFailureReport } from './failures.js';
+import { maskedCall, maskedNamed, maskedTarget, maskedText, maskedValue } from './masking.js';
+import type {
+  ExchangeRecord,
+  PdkCall,
+  PluginRun,
+  RecordedLogLine,
+  RecordedMessage,
+  RecordedPhase,
+  RecordedValue,
+} from './record.js';
+import { secretValues, withoutValues } from './secret-values.js';
+import { type ExchangeSummary, summaryOf } from './summary.js';
 
-/** An exchange as the list shows it. Nothing secret is in it. */
-export interface ExchangeSummary {
-  readonly id: string;
-  readonly startedAt: number;
-  readonly state: ExchangeRecord['state'];
-  readonly method: string;
-  readonly target: string;
-  readonly status: number | undefined;
-  readonly ms: number | undefined;
-  readonly route: string | undefined;
-  readonly runs: readonly { readonly plugin: string; readonly phase: string; readonly outcome: string }[];
-}
+/** Longer arguments and answers are cut; all of them are there on demand. */
+const LONG = 400;
 
-export function summaryOf(record: ExchangeRecord): ExchangeSummary {
-  const { id, startedAt, state, request, response, answeredAt, route, runs } = record;
-  return {
-    id,
-    startedAt,
-    state,
-    method: request.method,
-    target: maskedTarget(request.target),
-    status: response?.status,
-    ms: answeredAt,
-    route: route === undefined ? undefined : (route.name ?? route.id),
-    runs: runs.map(({ plugin, phase, outcome }) => ({ plugin, phase, outcome })),
-  };
-}
-
-/** A text that the page shows; `secret` names what {@link reveal} gives in its place. */
+/** A text that the page shows. */
 export interface Shown {
   readonly text: string;
-  readonly secret?: string;
+  /** What {@link reveal} gives the text in full by: something of it is masked, or it is cut. */
+  readonly more?: string;
+  /** Nothing is masked, it is only long. */
+  readonly cut?: true;
+}
+
+interface Named extends Shown {
+  readonly name: string;
 }
 
 export interface ShownBody extends Shown {
+  readonly kind: BodyText['kind'];
   readonly bytes: number;
   readonly complete: boolean;
-  readonly kind: 'empty' | 'json' | 'text' | 'hex';
 }
 
 interface ShownMessage {
   readonly start: Shown;
-  readonly headers: readonly (Shown & { readonly name: string })[];
+  readonly headers: readonly Named[];
   readonly body: ShownBody;
 }
 
+interface ShownCall extends Pick<PdkCall, 'method' | 'startedAt' | 'endedAt' | 'write'> {
+  readonly args: Shown;
+  readonly answer: Shown | undefined;
+  readonly error: Shown | undefined;
+}
+
+interface ShownRun extends Omit<PluginRun, 'config' | 'calls' | 'error'> {
+  readonly config: readonly Named[];
+  readonly calls: readonly ShownCall[];
+  readonly error:
+    | { readonly message: Shown; readonly stack: Shown | undefined; readonly place: string }
+    | undefined;
+}
+
+interface ShownLine extends Omit<RecordedLogLine, 'text'> {
+  readonly text: Shown;
+}
+
+interface ShownPhase extends RecordedPhase {
+  readonly runs: readonly ShownRun[];
+  /** Lines of the gateway's; those of plugins are among their calls. */
+  readonly log: readonly ShownLine[];
+}
+
 /** All of an exchange as the page gets it: credentials masked, each with the name to ask for it. */
-export interface ExchangeDetail extends Omit<ExchangeSummary, 'runs'> {
+export interface ExchangeDetail extends ExchangeSummary {
   readonly client: ExchangeRecord['client'];
   readonly service: string | undefined;
   readonly verdict: Verdict | undefined;
+  /** When the last of it was over. */
   readonly endsAt: number;
   readonly request: ShownMessage;
   readonly upstreamRequest: (ShownMessage & { readonly url: string; readonly attempt: number }) | undefined;
@@ -62,210 +81,175 @@ export interface ExchangeDetail extends Omit<ExchangeSummary, 'runs'> {
   readonly requestChanges: readonly HeaderChange[];
   /** From what the upstream answered to what the client got. */
   readonly responseChanges: readonly HeaderChange[];
-  readonly phases: ExchangeRecord['phases'];
-  readonly runs: readonly ShownRun[];
-  readonly log: ExchangeRecord['log'];
+  readonly phases: readonly ShownPhase[];
 }
-
-interface ShownRun extends Omit<ExchangeRecord['runs'][number], 'config' | 'calls'> {
-  readonly config: readonly (Shown & { readonly name: string })[];
-  readonly calls: readonly ShownCall[];
-}
-
-interface ShownCall extends Pick<PdkCall, 'method' | 'startedAt' | 'endedAt' | 'write' | 'error'> {
-  readonly args: string;
-  readonly answer: string | undefined;
-  readonly secret: string | undefined;
-}
-
-const MESSAGES = ['request', 'upstreamRequest', 'upstreamResponse', 'response'] as const;
 
 /**
- * The detail of an exchange. A credential that a header, the query or the configuration names is masked wherever its
- * value comes again, too: in an upstream's echo, in a log line, in an error.
+ * The detail of an exchange. What goes by the name of a credential is masked, and so is its value wherever it comes
+ * again: in an upstream's echo, in a log line, in an error.
  */
 export function detailOf(record: ExchangeRecord): ExchangeDetail {
-  return withoutValues(shownDetail(record), secretValues(record)) as ExchangeDetail;
+  return new Display(record).detail();
 }
 
-/** Shorter ones would mask half of the page, and say nothing. */
-const LEAST_SECRET = 6;
-
-function secretValues(record: ExchangeRecord): readonly string[] {
-  const values = new Set<string>();
-  const add = (name: string, value: unknown) => {
-    if (typeof value !== 'string' || !isSecretName(name)) return;
-    // The scheme of an Authorization header is no secret, and an echo may come without it.
-    for (const part of [value, value.replace(/^\w+ /, '')]) if (part.length >= LEAST_SECRET) values.add(part);
-  };
-  for (const message of MESSAGES)
-    for (const [name, value] of record[message]?.headers ?? []) add(name, value);
-  for (const [name, value] of new URLSearchParams(record.request.target.split('?')[1] ?? ''))
-    add(name, value);
-  for (const run of record.runs) for (const [name, value] of Object.entries(run.config)) add(name, value);
-  return [...values].sort((a, b) => b.length - a.length);
+/**
+ * One text that {@link detailOf} masked or cut, in full.
+ *
+ * @param path the `more` that the detail named it by
+ * @returns undefined: there is no such text
+ */
+export function reveal(record: ExchangeRecord, path: string): string | undefined {
+  const display = new Display(record);
+  display.detail();
+  return display.full.get(path);
 }
 
-function withoutValues(value: unknown, secrets: readonly string[]): unknown {
-  if (secrets.length === 0) return value;
-  if (typeof value === 'string')
-    return secrets.reduce((text, secret) => text.replaceAll(secret, MASK), value);
-  if (Array.isArray(value)) return value.map((item) => withoutValues(item, secrets));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutValues(item, secrets)]));
-}
+class Display {
+  /** What stands behind each text that is not shown as it is. */
+  readonly full = new Map<string, string>();
+  readonly #record: ExchangeRecord;
+  readonly #secrets: readonly string[];
 
-function shownDetail(record: ExchangeRecord): ExchangeDetail {
-  const { upstreamRequest, upstreamResponse, response } = record;
-  const message = (name: (typeof MESSAGES)[number]) => {
-    const one = record[name];
-    return one === undefined ? undefined : shownMessage(name, one);
-  };
-  const sent = message('upstreamRequest');
-  return {
-    ...summaryOf(record),
-    client: record.client,
-    service: record.service?.name ?? record.service?.id,
-    verdict: verdictOf(record),
-    endsAt: Math.max(
-      record.endedAt ?? 0,
-      record.answeredAt ?? 0,
-      ...record.phases.map(({ endedAt }) => endedAt ?? 0),
-    ),
-    request: message('request') as ShownMessage,
-    upstreamRequest: sent &&
-      upstreamRequest && { ...sent, url: upstreamRequest.url, attempt: upstreamRequest.attempt },
-    upstreamResponse: message('upstreamResponse'),
-    response: message('response'),
-    requestChanges:
-      upstreamRequest === undefined
-        ? []
-        : headerChanges(record.request.headers, upstreamRequest.headers, record.runs, 'request'),
-    responseChanges:
-      response === undefined
-        ? []
-        : headerChanges(upstreamResponse?.headers ?? [], response.headers, record.runs, 'response'),
-    phases: record.phases,
-    runs: record.runs.map((run, number) => ({
+  constructor(record: ExchangeRecord) {
+    this.#record = record;
+    this.#secrets = secretValues(record);
+  }
+
+  detail(): ExchangeDetail {
+    const { request, upstreamRequest, upstreamResponse, response, ...record } = this.#record;
+    const { runs, phases, endedAt, answeredAt } = record;
+    const sent = upstreamRequest && this.#message('upstreamRequest', upstreamRequest);
+    const verdict = verdictOf(this.#record);
+    return {
+      ...summaryOf(this.#record),
+      client: record.client,
+      service: record.service?.name ?? record.service?.id,
+      verdict: verdict && { ...verdict, reason: this.#hidden(verdict.reason) },
+      endsAt: Math.max(endedAt ?? 0, answeredAt ?? 0, ...phases.map((phase) => phase.endedAt ?? 0)),
+      request: this.#message('request', request),
+      upstreamRequest: sent &&
+        upstreamRequest && { ...sent, url: upstreamRequest.url, attempt: upstreamRequest.attempt },
+      upstreamResponse: upstreamResponse && this.#message('upstreamResponse', upstreamResponse),
+      response: response && this.#message('response', response),
+      requestChanges: upstreamRequest
+        ? headerChanges(request.headers, upstreamRequest.headers, runs, 'request')
+        : [],
+      responseChanges: response
+        ? headerChanges(upstreamResponse?.headers ?? [], response.headers, runs, 'response')
+        : [],
+      phases: this.#phases(),
+    };
+  }
+
+  /** The phases with what happened in them. A line of the gateway's belongs to the last phase that had begun. */
+  #phases(): ShownPhase[] {
+    const { phases, runs, log } = this.#record;
+    const lines = log.flatMap((line, index) =>
+      line.plugin === undefined ? [{ ...line, text: this.#said(line.text, `log.${index}`) }] : [],
+    );
+    return phases.map((phase, index) => {
+      const next = phases[index + 1]?.startedAt ?? Number.POSITIVE_INFINITY;
+      return {
+        ...phase,
+        runs: runs.flatMap((run, number) =>
+          run.phase === phase.name ? [this.#run(run, `runs.${number}`)] : [],
+        ),
+        log: lines.filter(({ at }) => (index === 0 || at >= phase.startedAt) && at < next),
+      };
+    });
+  }
+
+  #run(run: PluginRun, path: string): ShownRun {
+    const { error } = run;
+    return {
       ...run,
       config: Object.entries(run.config).map(([name, value]) => ({
         name,
-        ...shownValue(value as RecordedValue, name, `runs.${number}.config.${name}`),
+        ...this.#value(
+          value as RecordedValue,
+          maskedValue(value as RecordedValue, name),
+          `${path}.config.${name}`,
+        ),
       })),
-      calls: run.calls.map((call, index) => shownCall(call, `runs.${number}.calls.${index}`)),
-    })),
-    log: record.log,
-  };
-}
-
-/**
- * One value that {@link detailOf} masked.
- *
- * @param path the `secret` that the detail named it by
- * @returns undefined: there is no such value
- */
-export function reveal(record: ExchangeRecord, path: string): string | undefined {
-  const [where = '', what = '', ...more] = path.split('.');
-  const rest = more.join('.');
-  if (where === 'runs') {
-    const run = record.runs[Number(what)];
-    if (more[0] === 'config') {
-      const name = more.slice(1).join('.');
-      return run !== undefined && Object.hasOwn(run.config, name)
-        ? valueText(run.config[name] as RecordedValue)
-        : undefined;
-    }
-    const call = more[0] === 'calls' ? run?.calls[Number(more[1])] : undefined;
-    return call && `${argsText(call.args)} → ${valueText(call.answer)}`;
+      // The server's own report of a failure is shown as the error that it is.
+      calls: run.calls.flatMap((call, index) =>
+        call.method === 'kong.log.err' && isFailureReport(String(call.args[0]))
+          ? []
+          : [this.#call(call, `${path}.calls.${index}`)],
+      ),
+      error: error && {
+        message: this.#said(error.message, `${path}.error`),
+        stack:
+          error.stack === undefined
+            ? undefined
+            : this.#said(error.stack, `${path}.stack`, Number.POSITIVE_INFINITY),
+        place: error.file === undefined ? '' : `${error.file}:${error.line}:${error.column}`,
+      },
+    };
   }
-  const name = MESSAGES.find((one) => one === where);
-  const message = name === undefined ? undefined : record[name];
-  if (message === undefined) return undefined;
-  if (what === 'headers') return message.headers[Number(rest)]?.[1];
-  if (what === 'start') return startLine(message);
-  return what === 'body' ? bodyText(message.body).text : undefined;
-}
 
-type Message = { readonly headers: RecordedHeaders; readonly body: RecordedBody } & (
-  | { readonly method: string; readonly target: string; readonly httpVersion: string }
-  | { readonly status: number; readonly reason: string }
-);
-
-function startLine(message: Message): string {
-  return 'method' in message
-    ? `${message.method} ${message.target}`
-    : `${message.status} ${message.reason}`.trim();
-}
-
-function shownMessage(name: string, message: Message): ShownMessage {
-  const start = startLine(message);
-  const masked = 'method' in message ? `${message.method} ${maskedTarget(message.target)}` : start;
-  return {
-    start: masked === start ? { text: start } : { text: masked, secret: `${name}.start` },
-    headers: message.headers.map(([header, value], index) => ({
-      name: header,
-      ...(isSecretName(header) ? { text: MASK, secret: `${name}.headers.${index}` } : { text: value }),
-    })),
-    body: shownBody(message.body, `${name}.body`),
-  };
-}
-
-function shownBody(body: RecordedBody, path: string): ShownBody {
-  const { bytes, complete } = body;
-  const plain = bodyText(body);
-  const masked = bodyText(body, true);
-  return {
-    bytes,
-    complete,
-    ...masked,
-    ...(masked.text === plain.text ? {} : { secret: path }),
-  };
-}
-
-function bodyText({ content }: RecordedBody, mask = false): Pick<ShownBody, 'kind' | 'text'> {
-  if (content.length === 0) return { kind: 'empty', text: '' };
-  const text = content.toString();
-  // What a cut character leaves stands at the end.
-  const cut = text.replace(/\uFFFD{1,3}$/, '');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells binary from text
-  if (/[\x00-\x08\x0e-\x1f\uFFFD]/.test(cut)) return { kind: 'hex', text: hexDump(content) };
-  try {
-    const value = JSON.parse(text) as RecordedValue;
-    return { kind: 'json', text: JSON.stringify(mask ? maskedValue(value) : value, undefined, 2) };
-  } catch {
-    // Not JSON, or not all of it: shown as it is, and fields are found by how they are written.
-    return { kind: 'text', text: mask ? maskedQueryText(cut) : cut };
+  #call(call: PdkCall, path: string): ShownCall {
+    const { method, startedAt, endedAt, write, args, answer, error } = call;
+    const masked = maskedCall(call);
+    // Kong writes what it is given without anything between.
+    const isLog = method.startsWith('kong.log.');
+    const text = (values: readonly RecordedValue[]) =>
+      isLog
+        ? values.map((value) => (typeof value === 'string' ? value : valueText(value))).join('')
+        : values.map(valueText).join(', ');
+    return {
+      method,
+      startedAt,
+      endedAt,
+      write,
+      args: this.#shown(text(args), text(masked.args), `${path}.args`),
+      answer: answer === undefined ? undefined : this.#value(answer, masked.answer, `${path}.answer`),
+      error: error === undefined ? undefined : this.#said(error, `${path}.error`),
+    };
   }
-}
 
-function hexDump(bytes: Buffer): string {
-  const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = bytes.subarray(at, at + 16);
-    const hex = row.toString('hex').replace(/../g, '$& ').padEnd(48);
-    const text = row.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
-    lines.push(`${at.toString(16).padStart(6, '0')}  ${hex} ${text}`);
+  #message(name: string, message: RecordedMessage): ShownMessage {
+    const { body } = message;
+    const [start, masked] =
+      'target' in message
+        ? [`${message.method} ${message.target}`, `${message.method} ${maskedTarget(message.target)}`]
+        : [`${message.status} ${message.reason}`.trim(), `${message.status} ${message.reason}`.trim()];
+    const plain = bodyText(body);
+    return {
+      start: this.#shown(start, masked, `${name}.start`, Number.POSITIVE_INFINITY),
+      headers: message.headers.map(([header, value], index) => ({
+        name: header,
+        ...this.#shown(value, maskedNamed(header, value), `${name}.headers.${index}`),
+      })),
+      body: {
+        kind: plain.kind,
+        bytes: body.bytes,
+        complete: body.complete,
+        ...this.#shown(plain.text, bodyText(body, true).text, `${name}.body`, Number.POSITIVE_INFINITY),
+      },
+    };
   }
-  return lines.join('\n');
-}
 
-function shownValue(value: RecordedValue, name: string, path: string): Shown {
-  const plain = valueText(value);
-  const text = valueText(maskedValue(value, name));
-  return text === plain ? { text } : { text, secret: path };
-}
+  #value(value: RecordedValue, masked: RecordedValue, path: string): Shown {
+    return this.#shown(valueText(value), valueText(masked), path);
+  }
 
-function shownCall(call: PdkCall, path: string): ShownCall {
-  const masked = maskedCall(call);
-  const args = argsText(masked.args);
-  const answer = call.answer === undefined ? undefined : valueText(masked.answer);
-  const isMasked = args !== argsText(call.args) || valueText(masked.answer) !== valueText(call.answer);
-  const { method, startedAt, endedAt, write, error } = call;
-  return { method, startedAt, endedAt, write, error, args, answer, secret: isMasked ? path : undefined };
-}
+  #said(text: string, path: string, length = LONG): Shown {
+    return this.#shown(text, maskedText(text), path, length);
+  }
 
-function argsText(args: readonly RecordedValue[]): string {
-  return args.map(valueText).join(', ');
+  /** @param masked the text without the credentials that it names itself */
+  #shown(plain: string, masked: string, path: string, length = LONG): Shown {
+    const text = withoutValues(masked, this.#secrets);
+    if (text === plain && text.length <= length) return { text };
+    this.full.set(path, plain);
+    const shown = text.length > length ? `${text.slice(0, length)}…` : text;
+    return text === plain ? { text: shown, more: path, cut: true } : { text: shown, more: path };
+  }
+
+  #hidden(text: string): string {
+    return withoutValues(maskedText(text), this.#secrets);
+  }
 }
 
 /** A value as one would write it; bytes that are no text as hex. */
@@ -277,5 +261,5 @@ export function valueText(value: RecordedValue): string {
   const fields = Object.entries(value).map(
     ([key, item]) => `${JSON.stringify(key)}: ${valueText(item as RecordedValue)}`,
   );
-  return `{ ${fields.join(', ')} }`;
+  return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
 }

@@ -56,6 +56,9 @@ export interface RecordedBody {
   complete: boolean;
 }
 
+/** What requests and responses have in common. */
+export type RecordedMessage = RecordedRequest | RecordedResponse;
+
 export interface RecordedRequest {
   readonly method: string;
   /** As on the request line, with the query. */

@@ -4,10 +4,12 @@ import { PluginServerError } from '../errors.js';
 import type { GatewayConfig } from '../gateway/config/entities.js';
 import { refusal, SECURITY_HEADERS } from './access.js';
 import { loadAssets } from './assets.js';
-import { curlCommand, testSource } from './copy.js';
+import { curlCommand } from './copy-curl.js';
+import { testSource } from './copy-test.js';
+import { FigureReader } from './event-figures.js';
 import { LiveUpdates } from './live.js';
 import { detailOf, reveal } from './outgoing.js';
-import { type InspectedPlugin, pluginStatistics } from './plugin-statistics.js';
+import { type InspectedPlugin, pluginViews } from './plugin-view.js';
 import type { ExchangeRecord } from './record.js';
 import type { Recorder } from './recorder.js';
 import { parseResend, sendAgain } from './send-again.js';
@@ -22,8 +24,8 @@ export interface Inspected {
   readonly plugins: readonly InspectedPlugin[];
   /** As a copied test names it. */
   readonly pluginsDirectory: string;
-  /** Bytes of resident memory of the plugin server; undefined where the system does not tell. */
-  readonly memoryBytes: number | undefined;
+  /** The environment variables that plugins find here, and a copied test has to bring. */
+  readonly variables: readonly string[];
 }
 
 export interface InspectorOptions {
@@ -31,6 +33,8 @@ export interface InspectorOptions {
   /** On 127.0.0.1; 0: any free one. */
   readonly port: number;
   readonly inspected: () => Inspected;
+  /** The plugin server's metrics in Prometheus's text format; undefined: it cannot be asked. */
+  readonly metrics: () => Promise<string | undefined>;
 }
 
 export interface Inspector {
@@ -48,7 +52,7 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
   const store = new ExchangeStore();
   const live = new LiveUpdates(store);
   const assets = loadAssets();
-  const api = new Api(store, live, options.inspected);
+  const api = new Api(store, live, options);
   const server = http.createServer((request, response) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const { port } = server.address() as AddressInfo;
@@ -92,11 +96,15 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
 }
 
 class Api {
+  readonly #figures: FigureReader;
+
   constructor(
     private readonly store: ExchangeStore,
     private readonly live: LiveUpdates,
-    private readonly inspected: () => Inspected,
-  ) {}
+    private readonly options: InspectorOptions,
+  ) {
+    this.#figures = new FigureReader(options.metrics);
+  }
 
   async answer(
     request: IncomingMessage,
@@ -106,10 +114,12 @@ class Api {
   ): Promise<void> {
     if (request.method === 'GET' && path === '/api/live') return this.live.open(response);
     if (request.method === 'GET' && path === '/api/plugins') {
-      const { plugins, config, memoryBytes } = this.inspected();
+      const figures = await this.#figures.figures();
+      const { plugins, config } = this.options.inspected();
       return answer(response, 200, {
-        memoryBytes,
-        plugins: pluginStatistics(plugins, config, this.store.records),
+        memoryBytes: figures?.memoryBytes,
+        instances: figures?.instances,
+        plugins: pluginViews(plugins, config, this.store.records, figures),
       });
     }
     const [, id, action] = /^\/api\/exchanges\/([^/]+)(?:\/(\w+))?$/.exec(path) ?? [];
@@ -126,7 +136,7 @@ class Api {
     action: string | undefined,
     query: URLSearchParams,
   ): Promise<void> {
-    const { gatewayPort, config, pluginsDirectory } = this.inspected();
+    const { gatewayPort, ...source } = this.options.inspected();
     const withSecrets = query.get('secrets') === '1';
     switch (`${request.method} ${action ?? ''}`) {
       case 'GET ':
@@ -139,7 +149,7 @@ class Api {
         const text =
           query.get('as') === 'curl'
             ? curlCommand(record, `http://127.0.0.1:${gatewayPort}`, withSecrets)
-            : testSource(record, { config, pluginsDirectory, withSecrets });
+            : testSource(record, { ...source, withSecrets });
         return answer(response, 200, { text });
       }
       case 'POST resend': {

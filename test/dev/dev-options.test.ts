@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
@@ -18,6 +20,7 @@ describe('dev without a database', () => {
   let dev: CliProcess;
   let url: string;
   let ready: Record<string, unknown>;
+  const taken = createServer();
 
   /** Puts another configuration in place, as an editor does, and waits until it is taken in. */
   const configure = async (text: string) => {
@@ -35,13 +38,23 @@ services:
   - { name: upstream, url: "http://upstream", routes: [{ name: all, paths: ["/"] }] }
 `,
     );
-    dev = new CliProcess(['dev', '--port', '0', '--config', config, '--json', '-v']);
+    await once(taken.listen(0, '127.0.0.1'), 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const inspector = ['--inspector', String(port)];
+    dev = new CliProcess(['dev', '--port', '0', '--config', config, '--json', '-v', ...inspector]);
     ready = JSON.parse((await dev.said(/^\{"event":"ready".*\}$/m))[0]) as Record<string, unknown>;
     url = ready.gatewayUrl as string;
   });
   after(async () => {
     await dev.stop();
+    taken.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('goes on without the inspector where its port is taken, and says so in one line', () => {
+    assert.equal(ready.inspectorUrl, undefined);
+    assert.match(dev.stderr, /^the inspector cannot listen on port \d+: EADDRINUSE: there is no page;.*$/m);
+    assert.equal(dev.stderr.match(/inspector/g)?.length, 2);
   });
 
   it('says on standard output nothing but that it is ready, in JSON', () => {
@@ -132,6 +145,12 @@ describe('the flags of dev', () => {
     assert.deepEqual(parseDevFlags(['--database', 'postgres://a@b/c']).database, { url: 'postgres://a@b/c' });
     assert.throws(() => parseDevFlags(['--no-database', '--seed', 'x.sql']), /--seed needs a database/);
     assert.throws(() => parseDevFlags(['--no-database', '--database', 'x']), /either/);
+  });
+
+  it('has the inspector on port 8002, on another, or not at all', () => {
+    assert.equal(parseDevFlags([]).inspector, 8002);
+    assert.equal(parseDevFlags(['--inspector', '0']).inspector, 0);
+    assert.equal(parseDevFlags(['--inspector', 'off']).inspector, undefined);
   });
 
   it('takes --inspect as Node does', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { DevOutput } from '../../src/dev/output.js';
 import { styleFor } from '../../src/dev/terminal.js';
 import type { Kong } from '../../src/index.js';
-import { maskedCall, maskedHeaders, maskedTarget } from '../../src/inspector/masking.js';
+import { maskedCall, maskedNamed, maskedTarget } from '../../src/inspector/masking.js';
 import type { PdkCall } from '../../src/inspector/record.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { startTestGateway } from '../../src/testing/index.js';
@@ -100,21 +100,12 @@ test('colours are for terminals, and for nobody who does not want them', () => {
 });
 
 test('credentials are masked by what they are called', () => {
+  const names = ['Authorization', 'Cookie', 'X-Api-Key', 'client-request-signature', 'X-Keyboard', 'Accept'];
   assert.deepEqual(
-    maskedHeaders([
-      ['Authorization', 'Bearer x'],
-      ['Cookie', 'a=b'],
-      ['X-Api-Key', 'k'],
-      ['client-request-signature', 'abc'],
-      ['X-Keyboard', 'qwerty'],
-      ['Accept', '*/*'],
-    ]).filter(([, value]) => value !== '•••'),
-    [
-      ['X-Keyboard', 'qwerty'],
-      ['Accept', '*/*'],
-    ],
+    names.filter((name) => maskedNamed(name, 'value') === 'value'),
+    ['X-Keyboard', 'Accept'],
   );
-  assert.equal(maskedTarget('/a?access_token=x&b=c&token='), '/a?access_token=•••&b=c&token=•••');
+  assert.equal(maskedTarget('/a?access_token=x&b=c&token='), '/a?access_token=•••&b=c&token=');
   const call = (method: string, args: PdkCall['args'], answer?: PdkCall['answer']) =>
     maskedCall({ method, args, answer, error: undefined, startedAt: 0, endedAt: 0, write: 1 });
   assert.equal(call('kong.request.get_header', ['Authorization'], 'x').answer, '•••');

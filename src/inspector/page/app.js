@@ -1,6 +1,6 @@
 import { Detail } from './detail.js';
 import { List } from './list.js';
-import { Plugins } from './plugins.js';
+import { PluginList } from './plugins.js';
 import { html, render, useEffect, useRef, useState } from './vendor.js';
 
 const KEPT = 1000;
@@ -52,29 +52,49 @@ function useHash() {
   return hash;
 }
 
+function useKeys({ shown, id, pause }) {
+  useEffect(() => {
+    const keys = (event) => {
+      const { key, target, ctrlKey, metaKey, altKey } = event;
+      if (ctrlKey || metaKey || altKey) return;
+      if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) {
+        if (key === 'Escape') target.blur();
+        return;
+      }
+      const at = shown.findIndex((exchange) => exchange.id === id);
+      const next = key === 'j' ? shown[at + 1] : key === 'k' ? shown[at - 1] : undefined;
+      if (next) location.hash = `#/requests/${next.id}`;
+      else if (key === 'p') pause();
+      else if (key === '/') {
+        event.preventDefault();
+        document.querySelector('input[type=search]')?.focus();
+      } else if (key === 'Escape' && id) {
+        location.hash = '#/';
+        // Where one came from.
+        setTimeout(() => document.querySelector(`.list a[href="#/requests/${id}"]`)?.focus());
+      }
+    };
+    addEventListener('keydown', keys);
+    return () => removeEventListener('keydown', keys);
+  }, [shown, id, pause]);
+}
+
 function App() {
   const { shown, paused, pause, live } = useExchanges();
   const hash = useHash();
   const id = /^#\/requests\/(.+)/.exec(hash)?.[1];
   const onPlugins = hash === '#/plugins';
-  useEffect(() => {
-    const keys = ({ key, target, ctrlKey, metaKey, altKey }) => {
-      if (ctrlKey || metaKey || altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
-      const at = shown.findIndex((exchange) => exchange.id === id);
-      const next = key === 'j' ? shown[at + 1] : key === 'k' ? shown[at - 1] : undefined;
-      if (next) location.hash = `#/requests/${next.id}`;
-      else if (key === 'Escape' && id) location.hash = '#/';
-    };
-    addEventListener('keydown', keys);
-    return () => removeEventListener('keydown', keys);
-  }, [shown, id]);
+  useKeys({ shown, id, pause });
   const selected = shown.find((exchange) => exchange.id === id);
-  return html`<header><h1>Inspector</h1><nav aria-label="Views"><a href="#/" aria-current=${onPlugins ? undefined : 'page'}>Requests</a><a href="#/plugins" aria-current=${onPlugins ? 'page' : undefined}>Plugins</a></nav><span class="state" role="status">${paused ? 'paused' : live ? 'live' : 'not connected'}</span></header>
+  const state = paused ? 'paused' : live ? 'live' : 'not connected';
+  return html`<header><h1>Inspector</h1><nav aria-label="Views"><a href="#/" aria-current=${onPlugins ? undefined : 'page'}>Requests</a><a href="#/plugins" aria-current=${onPlugins ? 'page' : undefined}>Plugins</a></nav>
+      <span class="keys dim"><kbd>j</kbd> <kbd>k</kbd> next, previous <kbd>/</kbd> filter <kbd>p</kbd> pause <kbd>Esc</kbd> close</span>
+      <span class=${`state ${state.replace(' ', '-')}`} role="status">${state}</span></header>
     <main class=${`split ${id ? 'open' : ''}`}>${
       onPlugins
-        ? html`<${Plugins} />`
+        ? html`<${PluginList} />`
         : html`<div class="pane"><${List} exchanges=${shown} selected=${id} paused=${paused} onPause=${pause} /></div>
-          ${id && html`<div class="pane" tabindex="0" role="region" aria-label="One request"><${Detail} id=${id} version=${selected} /></div>`}`
+          ${id && html`<div class="pane"><${Detail} id=${id} version=${selected} /></div>`}`
     }</main>`;
 }
 

@@ -1,4 +1,4 @@
-import { Chip, ms, outcomes, Status } from './parts.js';
+import { ms, Plugins, Status } from './parts.js';
 import { Component, html, useState } from './vendor.js';
 
 const SHOWN = 200;
@@ -10,12 +10,14 @@ class Row extends Component {
   }
 
   render({ exchange, selected }) {
-    const { id, method, target, status, state, ms: took, route, runs } = exchange;
+    const { id, method, target, status, state, ms: took, route, plugins, startedAt } = exchange;
     return html`<li><a href=${`#/requests/${id}`} aria-current=${selected ? 'true' : undefined}>
       <${Status} status=${status} state=${state} /> <b class="mono">${method}</b>
       <span class="path" title=${target}>${target}</span>
-      <span class="dim num">${ms(took)}</span> <span class="dim">${route ?? 'no route'}</span>
-      <span class="strip">${outcomes(runs).map(([plugin, outcome]) => html`<${Chip} outcome=${outcome}>${plugin} ${outcome}<//>`)}</span>
+      <${Plugins} plugins=${plugins} />
+      <span class="route dim">${route ?? 'no route'}</span>
+      <span class="took dim num">${ms(took)}</span>
+      <time class="dim num">${new Date(startedAt).toTimeString().slice(0, 8)}</time>
     </a></li>`;
   }
 }
@@ -33,25 +35,25 @@ export function List({ exchanges, selected, paused, onPause }) {
   const [filter, setFilter] = useState({ text: '', status: '', plugin: '', outcome: '' });
   const [shown, setShown] = useState(SHOWN);
   const set = (name) => (value) => setFilter({ ...filter, [name]: value });
-  const plugins = [...new Set(exchanges.flatMap(({ runs }) => runs.map(({ plugin }) => plugin)))].sort();
+  const names = [...new Set(exchanges.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort();
   const text = filter.text.toLowerCase();
-  const matching = exchanges.filter(({ method, target, route, status, runs }) => {
+  const matching = exchanges.filter(({ method, target, route, status, plugins }) => {
     if (text && !`${method} ${target} ${route ?? ''} ${status ?? ''}`.toLowerCase().includes(text))
       return false;
     if (filter.status && String(status ?? '')[0] !== filter.status[0]) return false;
     if (!filter.plugin && !filter.outcome) return true;
-    return runs.some(
-      ({ plugin, outcome }) =>
-        (!filter.plugin || plugin === filter.plugin) && (!filter.outcome || outcome === filter.outcome),
+    return plugins.some(
+      ({ name, outcome }) =>
+        (!filter.plugin || name === filter.plugin) && (!filter.outcome || outcome === filter.outcome),
     );
   });
   return html`<div class="filters" role="search">
       <input type="search" placeholder="Filter" aria-label="Filter by text" value=${filter.text} onInput=${(event) => set('text')(event.target.value)} />
       <${Choice} label="Status" value=${filter.status} options=${['2xx', '3xx', '4xx', '5xx']} onChange=${set('status')} />
-      <${Choice} label="Plugin" value=${filter.plugin} options=${plugins} onChange=${set('plugin')} />
+      <${Choice} label="Plugin" value=${filter.plugin} options=${names} onChange=${set('plugin')} />
       <${Choice} label="Outcome" value=${filter.outcome} options=${OUTCOMES} onChange=${set('outcome')} />
       <button aria-pressed=${paused ? 'true' : 'false'} onClick=${onPause}>Pause</button>
-      <span class="dim" id="count">${matching.length} of ${exchanges.length}</span>
+      <span class="dim num" id="count">${matching.length} of ${exchanges.length}</span>
     </div>
     ${
       matching.length === 0

@@ -14,41 +14,30 @@ export async function ask(path, body) {
 export const ms = (value) =>
   value === undefined ? '…' : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
-/** Each plugin with what is most telling of its events. */
-const WEIGHT = [
-  'passed',
-  'running',
-  'changed',
-  'retried',
-  'exited',
-  'skipped',
-  'deadline',
-  'threw',
-  'failed',
-];
-export function outcomes(runs) {
-  const worst = new Map();
-  for (const { plugin, outcome } of runs) {
-    const known = worst.get(plugin);
-    if (known === undefined || WEIGHT.indexOf(outcome) > WEIGHT.indexOf(known)) worst.set(plugin, outcome);
-  }
-  return [...worst];
-}
+export const count = (number, one, more = `${one}s`) => `${number} ${number === 1 ? one : more}`;
 
 export const Chip = ({ outcome, children }) => html`<span class=${`chip ${outcome}`}>${children}</span>`;
 
-export const Status = ({ status, state }) =>
-  html`<span class=${`num s${String(status ?? '')[0] ?? ''}`}>${status ?? (state === 'running' ? '…' : 'cut')}</span>`;
+export const Plugins = ({ plugins }) =>
+  html`<span class="strip">${plugins.map(({ name, outcome }) => html`<${Chip} outcome=${outcome}>${name}<span class="word"> ${outcome}</span><//>`)}</span>`;
 
-/** A text; where it is masked, with a button that asks for it. What was asked for is gone with the page. */
-export function Secret({ id, value, block }) {
+export const Status = ({ status, state }) =>
+  html`<span class=${`status num s${String(status ?? '')[0] ?? ''}`}>${status ?? (state === 'running' ? '…' : 'cut')}</span>`;
+
+/** A text; where it is masked or cut, with a button that asks for it. What was asked for is gone with the page. */
+export function Text({ id, value, name, block }) {
   const [shown, show] = useState();
   const text = shown ?? value.text;
+  const reveal = () =>
+    ask(`exchanges/${id}/reveal?path=${encodeURIComponent(value.more)}`).then(
+      (answer) => show(answer.text),
+      (error) => show(error.message),
+    );
   const button =
-    value.secret &&
+    value.more &&
     shown === undefined &&
-    html` <button class="secret" aria-label=${`Show ${value.name ?? 'the masked value'}`} onClick=${async () => show((await ask(`exchanges/${id}/reveal?path=${encodeURIComponent(value.secret)}`)).text)}>show</button>`;
+    html` <button class="more" aria-label=${`Show ${name}`} onClick=${reveal}>${value.cut ? 'all of it' : 'show'}</button>`;
   return block
-    ? html`<pre tabindex="0" aria-label="Body">${text}</pre>${button}`
+    ? html`${button}<pre tabindex="0" aria-label=${name}>${text}</pre>`
     : html`<span class="value">${text}</span>${button}`;
 }
