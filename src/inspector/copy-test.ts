@@ -102,12 +102,21 @@ function configOf(record: ExchangeRecord, route: Route | undefined): object {
         routes: [
           {
             ...routeFields(route),
-            plugins: [...plugins.values()].map(({ plugin, config }) => ({ name: plugin, config })),
+            plugins: [...plugins.values()].map(({ plugin, config }) => ({
+              name: plugin,
+              config: withoutScope(config),
+            })),
           },
         ],
       },
     ],
   };
+}
+
+/** What Kong adds to a configuration for the plugin server is no field of the schema. */
+function withoutScope(config: PluginRun['config']): object {
+  const { route_id, service_id, consumer_id, ...own } = (config ?? {}) as Record<string, unknown>;
+  return own;
 }
 
 function routeFields(route: Route | undefined): Record<string, unknown> {
