@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { dirname, extname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Jiti } from 'jiti';
@@ -30,7 +31,15 @@ export async function importPlugin(file: string): Promise<unknown> {
     // Our own plugins are loaded as the rest of this package is, which is faster.
     if (file.startsWith(BUNDLED_PLUGINS)) return await import(pathToFileURL(file).href);
     loading ??= createLoader();
-    return await (await loading).import(file);
+    const jiti = await loading;
+    // Whatever its format: Node itself would run it in its own way first, with another copy of this package perhaps.
+    return await jiti.evalModule(readFileSync(file, 'utf8'), {
+      filename: file,
+      ext: extname(file),
+      cache: jiti.cache,
+      async: true,
+      forceTranspile: true,
+    });
   } catch (error) {
     throw explain(file, error);
   }
@@ -45,6 +54,13 @@ async function createLoader(): Promise<Jiti> {
     fsCache: false,
     interopDefault: false,
     sourceMaps: true,
+    // Columns stay what they are in the source.
+    transformOptions: {
+      babel: {
+        generatorOpts: { experimental_preserveFormat: true, retainLines: true },
+        parserOpts: { tokens: true, createParenthesizedExpressions: true },
+      },
+    },
     virtualModules: { [OWN_NAME]: own, [TYPES_ONLY]: {} },
   });
 }

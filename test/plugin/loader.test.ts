@@ -61,6 +61,33 @@ describe('loading a directory', () => {
     );
   });
 
+  test('gives this package to plugins of every format, whatever copy lies beside them, and runs each once', async () => {
+    const directory = fixtures.folder('beside-a-copy');
+    const copy = join(directory, 'node_modules/kong-ts-pluginserver');
+    mkdirSync(copy, { recursive: true });
+    writeFileSync(join(copy, 'package.json'), '{"name":"kong-ts-pluginserver","main":"i.js"}');
+    writeFileSync(join(copy, 'i.js'), 'exports.PdkError = "the copy";');
+    const parts = `version = '1.0.0', Plugin = class { access() { return PdkError.name; } }`;
+    const imported = `import { PdkError } from 'kong-ts-pluginserver'; export const ${parts};`;
+    const required = `const { PdkError } = require('kong-ts-pluginserver'); const ${parts}; module.exports = { version, Plugin };`;
+    const sources = { 'a.ts': imported, 'b.mjs': imported, 'c.cjs': required, 'd.js': required };
+    for (const [name, source] of Object.entries(sources)) {
+      writeFileSync(join(directory, name), source);
+    }
+    const runs = 'kong-ts-runs';
+    const counted = `globalThis['${runs}'] = (globalThis['${runs}'] ?? 0) + 1; throw new Error('no start');`;
+    writeFileSync(join(directory, 'throws.mjs'), `${counted} export const version = '1.0.0';`);
+    const { plugins, failures } = await loadPlugins(directory);
+    assert.deepEqual(await Promise.all(plugins.map(async (one) => (await outcome(one)).at(-1))), [
+      'PdkError',
+      'PdkError',
+      'PdkError',
+      'PdkError',
+    ]);
+    assert.match(String(failures), /throws\.mjs.*no start/);
+    assert.equal((globalThis as Record<string, unknown>)[runs], 1);
+  });
+
   test('names file and reason of every plugin that fails, and loads the others', async () => {
     const { plugins, failures } = await loadPlugins(fixtures.folder('broken'));
     assert.deepEqual(
