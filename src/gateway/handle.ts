@@ -5,7 +5,6 @@ import { hostHeaderOf } from './balancer.js';
 import type { Exchange, UpstreamTarget } from './exchange.js';
 import type { Generation } from './gateway.js';
 import type { GatewayNode } from './host/context.js';
-import { NGINX_MESSAGES } from './http/error-body.js';
 import { refusalOf } from './http/refusals.js';
 import { type UpstreamClient, UpstreamError } from './http/upstream-client.js';
 import type { ExchangeObserver } from './observer.js';
@@ -215,11 +214,15 @@ async function proxy(
   }
 }
 
+/** The statuses of nginx for which Kong has a page of its own. */
+const KONGS_PAGES = new Set([400, 405, 408, 413, 414, 494, 500, 502, 503, 504]);
+const HEADER_TOO_LARGE = 'Request header or cookie too large';
+
 /** Answers for nginx: with one of Kong's pages where Kong has one, else with nginx's own. */
 function refuse(exchange: Exchange, response: ServerResponse, status: number): void {
-  if (NGINX_MESSAGES.has(status)) {
+  if (KONGS_PAGES.has(status)) {
     const shown = status === 494 ? 400 : status;
-    sendError(exchange, response, shown, 'nginx', NGINX_MESSAGES.get(status));
+    sendError(exchange, response, shown, 'nginx', status === 494 ? HEADER_TOO_LARGE : undefined);
     return;
   }
   exchange.exit = { status, body: undefined };

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { errorBody } from '../pdk/error-body.js';
 import type { Exchange } from './exchange.js';
-import { errorBody, NGINX_MESSAGES } from './http/error-body.js';
 import { HeaderList } from './http/header-list.js';
 import { hopByHopNames } from './http/hop-by-hop.js';
 import { type BodyFraming, composeHead, KONG_TOKEN } from './http/response-head.js';
@@ -34,13 +34,15 @@ export function sendError(
   response: ServerResponse,
   status: number,
   origin: 'kong' | 'nginx',
-  message = NGINX_MESSAGES.get(status) ?? 'An unexpected error occurred',
+  message?: string,
 ): void {
-  const { type, body } = errorBody(message, exchange.id, exchange.headers.get('accept'), origin);
+  const accept = exchange.headers.get('accept');
+  const unasked = origin === 'kong' ? 'application/json' : 'text/plain';
+  const { contentType, body } = errorBody(status, message, accept, exchange.id, unasked);
   // What Kong's Lua answers is an exit, like a plugin's; only its 500 for a failure is not.
   exchange.source = origin === 'kong' && status !== 500 ? 'exit' : 'error';
   exchange.responseHeaders.remove('content-length');
-  exchange.responseHeaders.set('Content-Type', type);
+  exchange.responseHeaders.set('Content-Type', contentType);
   sendBuffered(exchange, response, status, statusText(status), Buffer.from(body, 'utf8'));
 }
 

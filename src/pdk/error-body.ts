@@ -62,14 +62,16 @@ const MESSAGES: Record<number, string> = {
 /**
  * @param accept the request's Accept header, absent or several values joined
  * @param requestId Kong's id of the request, empty before Kong 3.5
+ * @param unasked the media type where there is no Accept header: nginx's own error pages are plain text then
  */
 export function errorBody(
   status: number,
   message: string | undefined,
   accept: string | undefined,
   requestId: string,
+  unasked: 'application/json' | 'text/plain' = DEFAULT_TYPE,
 ): ErrorBody {
-  const type = preferredType(accept);
+  const type = accept === undefined ? unasked : preferredType(accept);
   const text = message ?? MESSAGES[status] ?? 'An unexpected error occurred';
   return {
     contentType: `${type}; charset=utf-8`,
@@ -78,10 +80,10 @@ export function errorBody(
 }
 
 /** The supported type with the highest quality (RFC 9110 §12.5.1); the earlier one of equals. */
-function preferredType(accept: string | undefined): string {
+function preferredType(accept: string): string {
   let best = DEFAULT_TYPE;
   let bestQuality = 0;
-  for (const part of (accept ?? '').split(',')) {
+  for (const part of accept.split(',')) {
     const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase());
     const quality = Number(parameters.find((p) => p.startsWith('q='))?.slice(2) ?? 1);
     const type = matchingType(range);

@@ -1,5 +1,5 @@
+import { errorBody } from '../../pdk/error-body.js';
 import type { Exchange } from '../exchange.js';
-import { errorBody } from '../http/error-body.js';
 import { grpcExit, isGrpcRequest } from '../http/grpc.js';
 import { statusText } from '../http/status-text.js';
 import { LuaError, type LuaValue, ResponseExit } from '../plugin-port.js';
@@ -92,12 +92,12 @@ function error(context: HostContext, [code, text, headers]: readonly LuaValue[])
   const status = statusArgument(code);
   const { headers: sent, id } = context.live;
   const message = typeof text === 'string' ? text : statusText(status) || 'Unexpected error';
-  const { type, body } = errorBody(message, id, sent.get('accept'), 'kong');
+  const { contentType, body } = errorBody(status, message, sent.get('accept'), id);
   if (isGrpcRequest(context.live)) {
     context.live.responseHeaders.set('Content-Type', 'application/grpc');
     return end(context, status, undefined, headers);
   }
-  context.live.responseHeaders.set('Content-Type', type);
+  context.live.responseHeaders.set('Content-Type', contentType);
   return end(context, status, body, headers);
 }
 
