@@ -12,7 +12,6 @@ interface Import {
   readonly from: string;
   /** A file of this repository, or the name of a package. */
   readonly to: string;
-  readonly typeOnly: boolean;
   readonly lazy: boolean;
 }
 
@@ -25,9 +24,9 @@ const imports: readonly Import[] = ['src', 'plugins'].flatMap((folder) =>
 function importsOf(from: string): Import[] {
   // Doc comments hold examples.
   const source = readFileSync(join(ROOT, from), 'utf8').replace(/\/\*\*[\s\S]*?\*\//g, '');
-  return [...source.matchAll(IMPORT)].map(([, type, name, bare, lazy]) => {
+  return [...source.matchAll(IMPORT)].map(([, , name, bare, lazy]) => {
     const specifier = (name ?? bare ?? lazy) as string;
-    return { from, to: target(from, specifier), typeOnly: type !== undefined, lazy: lazy !== undefined };
+    return { from, to: target(from, specifier), lazy: lazy !== undefined };
   });
 }
 
@@ -59,10 +58,10 @@ test('bundled plugins import what a user’s can: the public API, packages, and 
   assert.deepEqual(wrong, []);
 });
 
-test('there are no circles', () => {
+test('there are no circles, of types neither', () => {
   const graph = new Map<string, string[]>();
-  for (const { from, to, typeOnly, lazy } of imports) {
-    if (!typeOnly && !lazy) graph.set(from, [...(graph.get(from) ?? []), to]);
+  for (const { from, to, lazy } of imports) {
+    if (!lazy) graph.set(from, [...(graph.get(from) ?? []), to]);
   }
   const done = new Set<string>();
   const circles: string[] = [];

@@ -1,24 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Service } from './config/entities.js';
 import { HeaderList } from './http/header-list.js';
-import { RequestBody } from './http/request-body.js';
+import { type ExchangeRequest, RequestBody } from './http/request-body.js';
 import type { TunnelEnd } from './http/tunnel.js';
 import type { ExchangeObserver } from './observer.js';
 import type { LuaTable } from './plugin-port.js';
 import { normalizePath } from './router/path.js';
 import type { RouteMatch } from './router/router.js';
 
-/** What an exchange is made of: node's request, or something that looks like one. */
-export type ExchangeRequest = Readable &
-  Pick<IncomingMessage, 'url' | 'method' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
-    readonly socket: {
-      readonly remoteAddress?: string | undefined;
-      readonly remotePort?: number | undefined;
-      readonly localPort?: number | undefined;
-    };
-  };
+export type { ExchangeRequest };
 
 /** Where a request is proxied to. Plugins may change every part. */
 export interface UpstreamTarget {
@@ -66,6 +56,9 @@ export interface Timing {
 const isVisibleName = (name: string) => /^[\w-]+$/.test(name);
 /** Of ASCII only: a host may have bytes that are letters in Latin-1. */
 const lowerCase = (letters: string) => letters.toLowerCase();
+
+/** Begins to watch an exchange; undefined: nobody wants to. */
+export type Observe = (exchange: Exchange) => ExchangeObserver | undefined;
 
 /**
  * One request on its way through the gateway: what the client sent, what plugins changed of it, and what is

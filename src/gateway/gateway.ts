@@ -5,14 +5,13 @@ import type { Duplex } from 'node:stream';
 import { Balancer } from './balancer.js';
 import { type CatalogedPlugin, pluginCatalog } from './config/catalog.js';
 import type { GatewayConfig } from './config/entities.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type Observe } from './exchange.js';
+import type { Generation } from './generation.js';
 import { handleExchange } from './handle.js';
-import type { GatewayNode } from './host/context.js';
 import type { TunnelEnd } from './http/tunnel.js';
 import { type Redirect, UpstreamClient } from './http/upstream-client.js';
 import type { GatewayLog } from './log.js';
 import { LuaFunctions } from './lua/lua-functions.js';
-import type { Observe } from './observer.js';
 import { PluginPlan } from './plan.js';
 import type { PluginCaller } from './plugin-port.js';
 import { Router } from './router/router.js';
@@ -42,15 +41,6 @@ export interface Gateway {
   close(): Promise<void>;
   /** Requests from now on see this config; those under way keep theirs. */
   reload(config: GatewayConfig): Promise<void>;
-}
-
-/** What one config means to requests. */
-export interface Generation {
-  readonly node: GatewayNode;
-  readonly router: Router;
-  readonly balancer: Balancer;
-  readonly plan: PluginPlan;
-  readonly lua: LuaFunctions;
 }
 
 /**

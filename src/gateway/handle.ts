@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { hostHeaderOf } from './balancer.js';
 import type { Exchange, UpstreamTarget } from './exchange.js';
-import type { Generation } from './gateway.js';
+import type { Generation } from './generation.js';
 import type { GatewayNode } from './host/context.js';
 import { refusalOf } from './http/refusals.js';
 import { type UpstreamClient, UpstreamError } from './http/upstream-client.js';

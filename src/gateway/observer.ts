@@ -1,8 +1,15 @@
 import type { Phase } from '../plugin/definition.js';
-import type { Exchange } from './exchange.js';
 import type { LogLevel, LogSource } from './log.js';
-import type { PlannedPlugin } from './plan.js';
-import type { LuaValue, PdkHost } from './plugin-port.js';
+import type { LuaValue, PdkHost, RunObserver } from './plugin-port.js';
+
+export type { RunObserver } from './plugin-port.js';
+
+/** A plugin with the configuration that it has for a request. */
+export interface ObservedPlugin {
+  readonly name: string;
+  /** With Kong's own `__…` keys. */
+  readonly config: Record<string, unknown>;
+}
 
 /** The parts of an exchange that take time. */
 export type ObservedPhase = Phase | 'upstream';
@@ -29,7 +36,7 @@ export interface ExchangeObserver {
   phaseStarted(phase: ObservedPhase): void;
   phaseEnded(phase: ObservedPhase): void;
   /** An event of a plugin begins. */
-  runStarted(plugin: PlannedPlugin, phase: ObservedPhase): RunObserver;
+  runStarted(plugin: ObservedPlugin, phase: ObservedPhase): RunObserver;
   /** A piece of the client's body, when somebody reads it. */
   clientChunk(chunk: Buffer): void;
   /** The connection to the upstream stands and the request goes out; again for a further attempt. */
@@ -45,27 +52,6 @@ export interface ExchangeObserver {
   /** The log phase is over. */
   ended(): void;
 }
-
-/** Somebody who watches one event of one plugin. */
-export interface RunObserver {
-  /** The event goes to this instance of the plugin server's. */
-  instance(id: number): void;
-  /** The server refused the event; it starts anew with another instance. */
-  retried(reason: string): void;
-  /** The event failed and Kong goes on without it, as it does over MsgPack:1. */
-  skipped(reason: string): void;
-  /** The calls from here on arrived in one read, which stands for one write of the server's. */
-  batch(): void;
-  /** A PDK call begins. @returns what {@link answered} and {@link failed} name it by */
-  called(method: string, args: readonly LuaValue[]): number;
-  answered(call: number, result: LuaValue): void;
-  failed(call: number, error: unknown): void;
-  /** @param error what the event failed with: the request is answered with 500 */
-  ended(outcome: 'done' | 'exit' | 'skipped' | 'failed', error?: unknown): void;
-}
-
-/** Begins to watch an exchange; undefined: nobody wants to. */
-export type Observe = (exchange: Exchange) => ExchangeObserver | undefined;
 
 /** The PDK's other side, watched. */
 export class ObservedHost implements PdkHost {

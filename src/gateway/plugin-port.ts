@@ -1,6 +1,5 @@
 import { PluginServerError } from '../errors.js';
 import type { Phase } from '../plugin/definition.js';
-import type { RunObserver } from './observer.js';
 
 /**
  * A Lua value. Strings are byte strings (one char per byte, 'latin1'); nil is `undefined`; a table is an array
@@ -95,4 +94,22 @@ export interface PluginCaller {
   handleEvent(event: PluginEvent): Promise<EventOutcome>;
   /** Ends all connections. */
   close(): void;
+}
+
+/** Somebody who watches one event of one plugin. */
+export interface RunObserver {
+  /** The event goes to this instance of the plugin server's. */
+  instance(id: number): void;
+  /** The server refused the event; it starts anew with another instance. */
+  retried(reason: string): void;
+  /** The event failed and Kong goes on without it, as it does over MsgPack:1. */
+  skipped(reason: string): void;
+  /** The calls from here on arrived in one read, which stands for one write of the server's. */
+  batch(): void;
+  /** A PDK call begins. @returns what {@link answered} and {@link failed} name it by */
+  called(method: string, args: readonly LuaValue[]): number;
+  answered(call: number, result: LuaValue): void;
+  failed(call: number, error: unknown): void;
+  /** @param error what the event failed with: the request is answered with 500 */
+  ended(outcome: 'done' | 'exit' | 'skipped' | 'failed', error?: unknown): void;
 }

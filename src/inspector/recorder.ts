@@ -1,7 +1,11 @@
-import type { Exchange } from '../gateway/exchange.js';
+import type { Exchange, Observe } from '../gateway/exchange.js';
 import type { LogLevel, LogSource } from '../gateway/log.js';
-import type { ExchangeObserver, Observe, RunObserver, UpstreamRequestHead } from '../gateway/observer.js';
-import type { PlannedPlugin } from '../gateway/plan.js';
+import type {
+  ExchangeObserver,
+  ObservedPlugin,
+  RunObserver,
+  UpstreamRequestHead,
+} from '../gateway/observer.js';
 import { BodyCapture } from './body-capture.js';
 import { recordedError, subject, thrownStack } from './failures.js';
 import type { ExchangeRecord, PluginRun, RecordedPhase, RecordedResponse } from './record.js';
@@ -186,7 +190,7 @@ class ExchangeRecorder implements ExchangeObserver {
     if (phase !== undefined) phase.endedAt ??= this.#now();
   }
 
-  runStarted(plugin: PlannedPlugin, phase: RecordedPhase['name']): RunObserver {
+  runStarted(plugin: ObservedPlugin, phase: RecordedPhase['name']): RunObserver {
     return new RunRecorder(this.#record, plugin, phase, {
       now: this.#now,
       limit: this.#limit,

@@ -1,5 +1,4 @@
-import type { RunObserver } from '../gateway/observer.js';
-import type { PlannedPlugin } from '../gateway/plan.js';
+import type { ObservedPlugin, RunObserver } from '../gateway/observer.js';
 import { type LuaValue, ResponseExit } from '../gateway/plugin-port.js';
 import { recordedError, reportedFailure } from './failures.js';
 import type { ExchangeRecord, PdkCall, PluginRun, RunOutcome } from './record.js';
@@ -9,7 +8,7 @@ import { recordedValue } from './values.js';
 const CHANGING =
   /^kong\.(?:service\.(?:set_|request\.(?:set|add|clear)_)|response\.(?:set|add|clear)_|client\.authenticate$)/;
 
-const configs = new WeakMap<PlannedPlugin, Record<string, unknown>>();
+const configs = new WeakMap<ObservedPlugin, Record<string, unknown>>();
 
 export interface RunRecorderOptions {
   /** Milliseconds since the exchange began. */
@@ -26,7 +25,7 @@ export class RunRecorder implements RunObserver {
 
   constructor(
     private readonly record: ExchangeRecord,
-    private readonly plugin: PlannedPlugin,
+    private readonly plugin: ObservedPlugin,
     private readonly phase: PluginRun['phase'],
     private readonly options: RunRecorderOptions,
   ) {
@@ -126,7 +125,7 @@ export class RunRecorder implements RunObserver {
 }
 
 /** The configuration without what Kong adds; one object for all events of a plugin. */
-function ownConfig(plugin: PlannedPlugin): Record<string, unknown> {
+function ownConfig(plugin: ObservedPlugin): Record<string, unknown> {
   let own = configs.get(plugin);
   if (own === undefined) {
     own = Object.fromEntries(Object.entries(plugin.config).filter(([key]) => !key.startsWith('__')));

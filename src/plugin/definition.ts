@@ -1,5 +1,7 @@
 import type { ConfigValidator } from './validate.js';
 
+export type { PluginConfig } from './plugin-config.js';
+
 /** The phases an external plugin may have, in the order in which Kong runs them. */
 export const PHASES = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const;
 
@@ -10,9 +12,6 @@ export type Phase = (typeof PHASES)[number];
  * `never` so that handlers typed by kong-pdk's declarations and by ours are both assignable.
  */
 export type PhaseHandler = (kong: never) => unknown;
-
-/** What Kong passes to a plugin's constructor: the `config` of the plugin entity, plus Kong's own `__…` keys. */
-export type PluginConfig = Record<string, unknown>;
 
 /** One started plugin: the object that `new Plugin(config)` gave. */
 export type PluginObject = { [phase in Phase]?: PhaseHandler } & {

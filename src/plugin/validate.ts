@@ -1,4 +1,4 @@
-import type { PluginConfig } from './definition.js';
+import type { PluginConfig } from './plugin-config.js';
 
 /** One thing that is wrong with a configuration, as a plugin's `validate` reports it. */
 export interface ConfigProblem {

@@ -1,19 +1,10 @@
 import type { Phase, PluginDefinition } from '../../plugin/definition.js';
 import { validateConfig } from '../../plugin/schema.js';
-import { type ConfigProblem, findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
+import { findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
 import { FUNCTION_PHASES, FUNCTION_PLUGINS, validateFunctionConfig } from './function-plugins.js';
+import type { ConfigFault, ValidatedPluginConfig } from './validated-config.js';
 
-/** A fault in a plugin's `config`. */
-export type ConfigFault = ConfigProblem;
-
-/** What a plugin says of its `config`. */
-export interface ValidatedPluginConfig {
-  /** With defaults filled in. */
-  readonly config: Record<string, unknown>;
-  readonly faults: readonly ConfigFault[];
-  /** What Kong takes and the local gateway does not emulate. */
-  readonly notes?: readonly ConfigFault[];
-}
+export type { ConfigFault, ValidatedPluginConfig };
 
 /** What the gateway has to know of a plugin to configure and to order it. */
 export interface PluginKind {

@@ -1,5 +1,5 @@
 import { checkLuaSource } from '../lua/check-source.js';
-import type { ConfigFault, ValidatedPluginConfig } from './catalog.js';
+import type { ConfigFault, ValidatedPluginConfig } from './validated-config.js';
 
 /** Kong's serverless functions and their priorities. */
 export const FUNCTION_PLUGINS: ReadonlyMap<string, number> = new Map([

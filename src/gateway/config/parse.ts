@@ -6,7 +6,7 @@ import { checkMeta, EntityReader, isEmptyTable } from './entity-reader.js';
 import { ENTITY_KINDS, FOREIGN_KEYS, UNCHECKED_KINDS } from './entity-schemas.js';
 import { noteLostGuards } from './guards.js';
 import { migratePaths } from './migrate-paths.js';
-import { checkPlugin } from './plugin-entity.js';
+import { checkPlugin, type ParseOptions } from './plugin-entity.js';
 import { formatProblem, type Problem } from './problems.js';
 import { YamlSource } from './yaml-source.js';
 
@@ -25,11 +25,6 @@ export interface ParsedConfig {
   readonly problems: Problem[];
   /** What is not checked here, or has no effect in the local gateway. */
   readonly notes: Problem[];
-}
-
-export interface ParseOptions {
-  /** Unknown plugins and keys of the file become notes. */
-  readonly ignoreUnknown?: boolean;
 }
 
 const FORMATS = ['1.1', '2.1', '3.0'];

@@ -2,8 +2,13 @@ import { nearestName } from '../../nearest-name.js';
 import { BUNDLED_PLUGINS } from './bundled-plugins.js';
 import type { PluginCatalog } from './catalog.js';
 import { type EntityReader, isEmptyTable, type ReadEntity } from './entity-reader.js';
-import type { ParseOptions } from './parse.js';
 import type { YamlSource } from './yaml-source.js';
+
+/** How a configuration is read. */
+export interface ParseOptions {
+  /** Unknown plugins and keys of the file become notes. */
+  readonly ignoreUnknown?: boolean;
+}
 
 /**
  * Checks what a plugin entity says of its plugin: that there is one of this name, where it may be configured, and its

@@ -1,9 +1,19 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ExchangeRequest } from '../exchange.js';
+
+/** What an exchange is made of: node's request, or something that looks like one. */
+export type ExchangeRequest = Readable &
+  Pick<IncomingMessage, 'url' | 'method' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
+    readonly socket: {
+      readonly remoteAddress?: string | undefined;
+      readonly remotePort?: number | undefined;
+      readonly localPort?: number | undefined;
+    };
+  };
 
 /** A request body that was read: in memory, or in a file when it is larger than nginx's buffer. */
 export type StoredBody = { readonly content: Buffer } | { readonly file: string; readonly bytes: number };

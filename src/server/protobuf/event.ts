@@ -2,17 +2,28 @@ import { COMPOSED_PROTOBUF, type Composed, composedExit } from '../../pdk/compos
 import type { PdkMethod } from '../../pdk/methods.js';
 import type { Instance } from '../instances/instances.js';
 import { DONE, type EventHost, PluginEvent } from '../plugin-event.js';
-import type { ProtobufConnection } from './connection.js';
-import { notCarried, PROTOBUF_CALLS } from './pdk-calls.js';
+import { notCarried, PROTOBUF_CALLS, type ProtobufCall } from './pdk-calls.js';
+
+/** The connection that an event came on, as far as the event uses it. */
+export interface EventConnection {
+  sendCall(call: ProtobufCall, args: readonly unknown[]): void;
+  /** The answer to the last call carries nothing. */
+  expectNothing(): void;
+  expectAnswer(event: ProtobufEvent, method: PdkMethod, call: ProtobufCall): Promise<unknown>;
+  sendExit(call: ProtobufCall, args: readonly unknown[]): void;
+  sendEnd(sequence: number): void;
+  /** Rejects what the event still waits for. */
+  releaseAnswers(event: ProtobufEvent, reason: (method: PdkMethod) => Error): void;
+}
 
 /** An event whose calls travel over the connection that it came on. */
 export class ProtobufEvent extends PluginEvent {
   readonly sequence: number;
-  private readonly connection: ProtobufConnection;
+  private readonly connection: EventConnection;
   private underWay = 0;
 
   constructor(
-    connection: ProtobufConnection,
+    connection: EventConnection,
     sequence: number,
     instance: Instance,
     phase: string,
