@@ -332,7 +332,7 @@ describe('the inspector', { skip }, () => {
     await evil.close();
   });
 
-  it('keeps 1,000 of 5,000 requests, in flat memory, and stays usable', async () => {
+  it('keeps 1,000 requests of many more, in flat memory, and stays usable', async () => {
     await page.goto(`${inspectorUrl}/#/`);
     const memory = () => residentBytes([dev.pid]) / 1024 / 1024;
     const send = async (count: number) => {
@@ -342,9 +342,9 @@ describe('the inspector', { skip }, () => {
       };
       await Promise.all(Array.from({ length: 8 }, lane));
     };
-    await send(1500);
+    await send(1100);
     const before = memory();
-    await send(3500);
+    await send(full ? 3900 : 400);
     const grown = memory() - before;
     assert.ok(grown < 60, `${grown} MB more`);
     await eventually('1,000 are kept', 10_000, async () =>
