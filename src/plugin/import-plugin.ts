@@ -30,10 +30,18 @@ export async function importPlugin(file: string): Promise<unknown> {
   try {
     // Our own plugins are loaded as the rest of this package is, which is faster.
     if (file.startsWith(BUNDLED_PLUGINS)) return await import(pathToFileURL(file).href);
+    const source = readFileSync(file, 'utf8');
+    if (needsNothing(file, source)) {
+      try {
+        return await import(pathToFileURL(file).href);
+      } catch (error) {
+        if (!isForLoader(error)) throw error;
+      }
+    }
     loading ??= createLoader();
     const jiti = await loading;
-    // Whatever its format: Node itself would run it in its own way first, with another copy of this package perhaps.
-    return await jiti.evalModule(readFileSync(file, 'utf8'), {
+    // Whatever its format: Node would resolve this package in its own way, to another copy of it perhaps.
+    return await jiti.evalModule(source, {
       filename: file,
       ext: extname(file),
       cache: jiti.cache,
@@ -43,6 +51,25 @@ export async function importPlugin(file: string): Promise<unknown> {
   } catch (error) {
     throw explain(file, error);
   }
+}
+
+/** JavaScript that does not name this package is Node's to run, which is some 300 ms faster. */
+function needsNothing(file: string, source: string): boolean {
+  return /\.[mc]?js$/.test(file) && !source.includes(OWN_NAME) && !source.includes(TYPES_ONLY);
+}
+
+/** What Node cannot load and the loader can: an import that means a TypeScript file, CommonJS among ES modules. */
+function isForLoader(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code = '' } = error as { code?: string };
+  return (
+    /^(?:ERR_)?MODULE_NOT_FOUND$|^ERR_(?:UNKNOWN_FILE_EXTENSION|UNSUPPORTED_DIR_IMPORT|REQUIRE_ESM)$/.test(
+      code,
+    ) ||
+    error instanceof SyntaxError ||
+    'errors' in error ||
+    /not defined in ES module scope/.test(error.message)
+  );
 }
 
 async function createLoader(): Promise<Jiti> {
