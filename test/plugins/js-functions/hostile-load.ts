@@ -49,7 +49,7 @@ function hostileFunctions(): {
     `kong.response.exit(403, { got: JSON.parse((await kong.request.getRawBody()).toString()) });`,
     `const body = JSON.parse((await kong.request.getRawBody()).toString()); kong.response.exit(403, body).catch(() => {});`,
   ];
-  const sources = [...once, ...endless, ...echo];
+  const sources = [...echo, ...once, ...endless];
   const requests = sources.flatMap((source, n): HostileRequest[] => {
     const path = `/hostile-${n}`;
     return echo.includes(source) ? BODIES.map((body) => ({ path, body })) : [{ path, body: undefined }];
