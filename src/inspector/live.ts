@@ -5,6 +5,9 @@ import { summaryOf } from './summary.js';
 
 /** Changes are sent together this often: the page has to draw them, and the gateway has work of its own. */
 const INTERVAL_MS = 150;
+/** So often where they come faster than anybody reads: more than this many at once. */
+const BUSY_INTERVAL_MS = 1000;
+const BUSY = 30;
 /** A page that reads no further is cut off; its browser comes back and gets everything anew. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
@@ -13,12 +16,13 @@ export class LiveUpdates {
   readonly #pages = new Set<ServerResponse>();
   readonly #changed = new Map<string, ExchangeRecord>();
   #timer: NodeJS.Timeout | undefined;
+  #interval = INTERVAL_MS;
 
   constructor(private readonly store: ExchangeStore) {
     store.watch((record) => {
       if (this.#pages.size === 0) return;
       this.#changed.set(record.id, record);
-      this.#timer ??= setTimeout(() => this.#flush(), INTERVAL_MS);
+      this.#timer ??= setTimeout(() => this.#flush(), this.#interval);
     });
   }
 
@@ -37,6 +41,7 @@ export class LiveUpdates {
 
   #flush(): void {
     this.#timer = undefined;
+    this.#interval = this.#changed.size > BUSY ? BUSY_INTERVAL_MS : INTERVAL_MS;
     // Of those that came and went meanwhile, nothing is told.
     const records = [...this.#changed.values()].filter(({ id }) => this.store.get(id) !== undefined);
     this.#changed.clear();
