@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { finished } from 'node:stream/promises';
+import { ERROR_MESSAGES } from '../pdk/error-body.js';
 import { hostHeaderOf } from './balancer.js';
 import type { Exchange, UpstreamTarget } from './exchange.js';
 import type { Generation } from './generation.js';
@@ -216,13 +217,12 @@ async function proxy(
 
 /** The statuses of nginx for which Kong has a page of its own. */
 const KONGS_PAGES = new Set([400, 405, 408, 413, 414, 494, 500, 502, 503, 504]);
-const HEADER_TOO_LARGE = 'Request header or cookie too large';
 
 /** Answers for nginx: with one of Kong's pages where Kong has one, else with nginx's own. */
 function refuse(exchange: Exchange, response: ServerResponse, status: number): void {
   if (KONGS_PAGES.has(status)) {
     const shown = status === 494 ? 400 : status;
-    sendError(exchange, response, shown, 'nginx', status === 494 ? HEADER_TOO_LARGE : undefined);
+    sendError(exchange, response, shown, 'nginx', ERROR_MESSAGES[status]);
     return;
   }
   exchange.exit = { status, body: undefined };
@@ -283,5 +283,5 @@ function answerFailure(
   );
   // Past the upstream Kong's Lua cannot answer any more, so nginx's error page does.
   const origin = exchange.timing.upstreamStarted === undefined ? 'kong' : 'nginx';
-  sendError(exchange, response, 500, origin, 'An unexpected error occurred');
+  sendError(exchange, response, 500, origin);
 }

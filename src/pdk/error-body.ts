@@ -37,7 +37,7 @@ const RENDERERS: ReadonlyMap<string, Render> = new Map<string, Render>([
 const DEFAULT_TYPE = 'application/json';
 
 /** Messages that stand in for an absent one, by status, as Kong words them. */
-const MESSAGES: Record<number, string> = {
+export const ERROR_MESSAGES: Readonly<Record<number, string>> = {
   400: 'Bad request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -72,7 +72,7 @@ export function errorBody(
   unasked: 'application/json' | 'text/plain' = DEFAULT_TYPE,
 ): ErrorBody {
   const type = accept === undefined ? unasked : preferredType(accept);
-  const text = message ?? MESSAGES[status] ?? 'An unexpected error occurred';
+  const text = message ?? ERROR_MESSAGES[status] ?? 'An unexpected error occurred';
   return {
     contentType: `${type}; charset=utf-8`,
     body: (RENDERERS.get(type) as Render)(text, requestId),

@@ -4,13 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
-import { pluginCatalog } from '../../src/gateway/config/catalog.js';
-import { parseDeclarativeConfig } from '../../src/gateway/config/parse.js';
-import { type EchoedRequest, startEchoUpstream } from '../../src/gateway/echo-upstream.js';
-import { createGateway } from '../../src/gateway/gateway.js';
-import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
+import * as customerVerification from '../../plugins/customer-verification/index.js';
+import type { EchoedRequest } from '../../src/gateway/echo-upstream.js';
+import { startTestGateway } from '../../src/testing/index.js';
 import { rawRequest } from '../gateway/raw-client.js';
-import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
+import { eventually, signed } from '../plugins/customer-verification/rig.js';
 import { CliProcess } from '../support/cli.js';
 
 const CUSTOMER = '3f0d9a52-6c1e-4b7a-9d2f-8e51c0a7b346';
@@ -196,33 +194,21 @@ describe('a plugin server that is killed under forged load, and stays away', () 
     const args = ['--plugin', 'customer-verification', '--socket', socketPath];
     server = new CliProcess(args, { env });
     await server.said(/server started/);
-    const upstream = await startEchoUpstream();
-    closers.push(() => upstream.close());
-    const plugins = [pluginDefinition()];
     for (const protocol of ['protobuf', 'msgpack'] as const) {
       for (const guarded of [false, true]) {
         const guard = { name: 'post-function', config: { access: [GUARD] } };
-        const declarative = {
-          _format_version: '3.0',
-          services: [
-            {
-              name: 'echo',
-              url: `http://127.0.0.1:${upstream.port}`,
-              routes: [{ name: 'all', paths: ['/'] }],
-            },
-          ],
-          plugins: [{ name: 'customer-verification' }, ...(guarded ? [guard] : [])],
-        };
-        const text = JSON.stringify(declarative);
-        const { config, problems } = parseDeclarativeConfig(text, 'e2e', pluginCatalog(plugins));
-        assert.deepEqual(problems, []);
-        const caller = createPluginCaller(protocol, { socketPath });
-        const gateway = await createGateway({ config, plugins, caller, log: () => {}, port: 0 });
-        ports[`${protocol}${guarded ? ' with the guard' : ''}`] = (await gateway.listen()).port;
-        closers.push(
-          () => caller.close(),
-          () => gateway.close(),
-        );
+        const gateway = await startTestGateway({
+          plugins: { 'customer-verification': customerVerification },
+          config: {
+            _format_version: '3.0',
+            services: [{ name: 'echo', url: 'http://upstream', routes: [{ name: 'all', paths: ['/'] }] }],
+            plugins: [{ name: 'customer-verification' }, ...(guarded ? [guard] : [])],
+          },
+          socket: socketPath,
+          protocol,
+        });
+        closers.push(() => gateway.close());
+        ports[`${protocol}${guarded ? ' with the guard' : ''}`] = Number(new URL(gateway.url).port);
       }
     }
   });
