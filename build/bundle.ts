@@ -1,8 +1,10 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { PAGE_FILES, VENDOR_FILE, vendorSource } from '../src/inspector/assets.js';
+import { LICENCES_FILE, thirdPartyLicences } from './third-party.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULE_URL = join(ROOT, 'build/module-url.ts');
@@ -12,11 +14,15 @@ const ENTRIES = ['src/cli.ts', 'src/index.ts', 'src/testing/index.ts'];
 const PLUGIN_ENTRY = /^([^/]+|[^/]+\/index|customer-verification\/client\/index)\.ts$/;
 const THREAD_ENTRY = /\/thread\/main\.ts$/;
 
+/** Packages of which little is used: bundled, they and what they depend on need not be installed in production. */
+const BUNDLED = ['lru-cache', 'prom-client'];
+
 /**
  * Bundles the package: a few files instead of some hundreds, which start in half the time.
  *
  * Plugins and worker threads stay files of their own and share the chunks of `kong-ts-pluginserver`, so that there is
- * one instance of each module. Packages from npm stay packages. Source maps lie beside the files.
+ * one instance of each module. Packages from npm stay packages, but for the {@link BUNDLED} ones, whose licences are laid
+ * beside. Source maps lie beside the files.
  *
  * @param outdir where `src/` and `plugins/` of the build go; chunks of an earlier one are removed
  */
@@ -25,7 +31,8 @@ export async function bundle(outdir: string): Promise<void> {
   const plugins = readdirSync(join(ROOT, 'plugins'), { recursive: true, encoding: 'utf8' })
     .filter((path) => PLUGIN_ENTRY.test(path) || THREAD_ENTRY.test(path))
     .map((path) => `plugins/${path}`);
-  await build({
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [...ENTRIES, ...plugins],
     outdir,
@@ -36,7 +43,8 @@ export async function bundle(outdir: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    packages: 'external',
+    external: Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !BUNDLED.includes(name)),
+    metafile: true,
     alias: {
       'kong-ts-pluginserver': './src/index.ts',
       'kong-ts-pluginserver/testing': './src/testing/index.ts',
@@ -45,8 +53,9 @@ export async function bundle(outdir: string): Promise<void> {
     sourcesContent: false,
     keepNames: true,
     logLevel: 'warning',
-    plugins: [ownUrls],
+    plugins: [ownUrls, requiredBuiltins],
   });
+  writeFileSync(join(outdir, LICENCES_FILE), thirdPartyLicences(metafile));
   copyPage(join(outdir, 'src/inspector/page'));
 }
 
@@ -72,5 +81,18 @@ const ownUrls: Plugin = {
       const body = source.slice(shebang.length).replaceAll('import.meta.url', `__moduleUrl(${own})`);
       return { contents: `${shebang === '' ? head : `${shebang}\n${head}`}${body}`, loader: 'ts' };
     });
+  },
+};
+
+/** What a CommonJS package requires of Node is imported: there is no `require` in a bundle of ES modules. */
+const requiredBuiltins: Plugin = {
+  name: 'required-builtins',
+  setup(context) {
+    context.onResolve({ filter: /^[\w:/]+$/ }, ({ path, kind }) =>
+      kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'required' } : undefined,
+    );
+    context.onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
+      contents: `export * from ${JSON.stringify(path)};`,
+    }));
   },
 };

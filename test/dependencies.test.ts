@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { LICENCES_FILE, packagesIn } from '../build/third-party.js';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Licences under which the image may be passed on without more ado. */
@@ -27,6 +29,12 @@ const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) a
   packages: Record<string, LockedPackage>;
 };
 const production = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true);
+/** Built in, so that they need not be installed. */
+const bundled = packagesIn(readFileSync(join(ROOT, 'dist', LICENCES_FILE), 'utf8'));
+const shipped = [
+  ...production,
+  ...bundled.map((name) => [`node_modules/${name}`, lock.packages[`node_modules/${name}`] ?? {}] as const),
+];
 
 describe('the production dependencies', () => {
   it('are all in the lock file, with their checksums', () => {
@@ -49,15 +57,54 @@ describe('the production dependencies', () => {
   });
 
   it('have no native code', () => {
-    const native = production.flatMap(([path]) =>
+    const native = shipped.flatMap(([path]) =>
       filesIn(path).filter((file) => /(\.node|binding\.gyp)$/.test(file)),
     );
     assert.deepEqual(native, []);
   });
 
   it('may be passed on', () => {
-    const others = production.filter(([, { license }]) => !LICENCES.has(license ?? ''));
+    const others = shipped.filter(([, { license }]) => !LICENCES.has(license ?? ''));
     assert.deepEqual(others, []);
+  });
+
+  it('take at most 15 MB on disk', () => {
+    const blocks = production.flatMap(([path]) =>
+      filesIn(path).map((file) => Math.ceil(statSync(join(ROOT, path, file)).size / 4096)),
+    );
+    const kilobytes = 4 * blocks.reduce((sum, size) => sum + size, 0);
+    assert.ok(kilobytes > 1024 && kilobytes <= 15 * 1024, `${kilobytes} KB`);
+  });
+});
+
+describe('the packages that are bundled', () => {
+  it('are these, each with its licence', () => {
+    assert.deepEqual(bundled, [
+      '@opentelemetry/api',
+      'bintrees',
+      'htm',
+      'lru-cache',
+      'prom-client',
+      'tdigest',
+    ]);
+  });
+
+  it('are audited as those that are installed, and what only builds is not', () => {
+    const advisory = (path: string) => ({ severity: 'high', nodes: [path] });
+    const report = (name: string) => ({ [name]: advisory(`node_modules/${name}`) });
+    const audit = (input: object) =>
+      spawnSync(process.execPath, ['--import', 'tsx', 'build/audit.ts'], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        input: JSON.stringify(input),
+      });
+    const known = audit({
+      vulnerabilities: { ...report('tdigest'), ...report('pg'), ...report('typescript') },
+    });
+    assert.equal(known.stdout, 'tdigest: high, see npm audit\npg: high, see npm audit\n');
+    assert.equal(known.status, 1);
+    assert.equal(audit({ vulnerabilities: report('typescript') }).status, 0);
+    assert.match(audit({ message: '405' }).stdout, /could not be asked for: 405/);
   });
 });
 

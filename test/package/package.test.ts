@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { CliProcess } from '../support/cli.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -81,6 +82,21 @@ describe('the packed package, installed into an empty folder', () => {
     assert.equal(bundled.Plugins[0].Name, 'customer-verification');
     const own = JSON.parse(run(folder, [bin, '--dump-all-plugins', '-d', 'plugins']));
     assert.deepEqual([own.Plugins[0].Name, own.Plugins[0].Phases], ['packed', ['access']]);
+  });
+
+  it('serves metrics, and remembers customers, without the packages that are bundled', async (t) => {
+    for (const name of ['prom-client', 'lru-cache'])
+      assert.ok(!existsSync(join(folder, 'node_modules', name)), name);
+    assert.match(readFileSync(join(installed, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8'), /=== prom-client /);
+    const server = new CliProcess(['--socket', join(folder, 'p.sock'), '--metrics', '127.0.0.1:0'], {
+      program: join(folder, 'node_modules/.bin/kong-ts-pluginserver'),
+    });
+    t.after(() => server.kill());
+    const [, url] = await server.said(/metrics at (\S+)/);
+    const metrics = await (await fetch(`${url}`)).text();
+    assert.match(metrics, /^kong_ts_instances 0$/m);
+    assert.match(metrics, /^process_cpu_seconds_total \d/m);
+    assert.match(metrics, /^nodejs_gc_duration_seconds_count/m);
   });
 
   it('can be imported and required, the same module both ways', () => {
