@@ -209,6 +209,7 @@ test('docker-compose.sidecar.yml says to Kong what conf --sidecar prints for wha
       pluginsDirectory: undefined,
       socket: flags.socket,
       workers: 1,
+      envFile: undefined,
       dumps: flags.writeDump,
     });
     for (const [setting, value] of settings) expected[`KONG_${setting.toUpperCase()}`] = value;

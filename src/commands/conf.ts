@@ -15,6 +15,7 @@ Prints the lines of kong.conf that tell Kong of the plugins in a directory: one 
   -p, --kong-prefix DIR        folder of the socket (default: /usr/local/kong)
       --sock-name NAME         name of the socket in it (default: that of the first plugin, with .sock)
       --workers N              processes that share the work (default: 1)
+      --env-file PATH          file with the plugins' variables (default: the server's, /usr/local/kong/kong.env)
       --command PATH           what Kong runs (default: /usr/local/bin/kong-ts-pluginserver)
       --sidecar DIR            for a server that somebody else starts: Kong reads the dumps that "serve --write-dump DIR"
                                has written
@@ -55,6 +56,7 @@ export async function run(argv: string[]): Promise<number> {
     pluginsDirectory: own === undefined ? undefined : resolve(own),
     socket,
     workers: values.workers,
+    envFile: values['env-file'],
     dumps: values.sidecar,
   });
   for (const [setting, value] of settings) {
@@ -74,6 +76,7 @@ function parse(argv: string[]) {
       'kong-prefix': { type: 'string', short: 'p', default: '/usr/local/kong' },
       'sock-name': { type: 'string' },
       workers: { type: 'string', default: '1' },
+      'env-file': { type: 'string' },
       command: { type: 'string', default: '/usr/local/bin/kong-ts-pluginserver' },
       sidecar: { type: 'string' },
       env: { type: 'boolean', default: false },
@@ -81,7 +84,7 @@ function parse(argv: string[]) {
     },
   });
   const workers = wholeNumber('--workers', values.workers, 1, MAX_WORKERS);
-  for (const flag of ['kong-prefix', 'sidecar'] as const) {
+  for (const flag of ['kong-prefix', 'sidecar', 'env-file'] as const) {
     const path = values[flag];
     if (path !== undefined && !isAbsolute(path))
       throw new TypeError(`--${flag} must be a full path, not "${path}"`);

@@ -35,13 +35,13 @@ export interface PdkMethod {
  * Every function that kong-pdk declares, and those that plugins use besides: by namespace, then by the phases in which
  * Kong performs them. An asterisk marks those without a result.
  *
- * The log phase runs in a timer on what Kong has saved of the request, so fewer functions work there than Kong's own
- * phase checks would let pass.
+ * The log phase runs in a timer on what Kong has saved of the request, and a certificate is chosen before there is a
+ * request, so fewer functions work there than Kong's own phase checks would let pass.
  */
 const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '': { craspl: 'log*' },
   client: {
-    crasp: 'getForwardedIp getForwardedPort getIp getPort',
+    rasp: 'getForwardedIp getForwardedPort getIp getPort',
     asl: `getConsumer getConsumerGroup getConsumerGroups getCredential`,
     as: 'getProtocol loadConsumer',
     a: `authenticate* authenticateConsumerGroupByConsumerId* setAuthenticatedConsumerGroup*
@@ -63,7 +63,8 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'log.inspect': { craspl: 'on* off*' },
   nginx: {
     craspl: 'getCtx setCtx* getStatistics getSubsystem',
-    crasp: 'getTls1_versionStr getVar',
+    crasp: 'getTls1_versionStr',
+    rasp: 'getVar',
     rasl: 'reqStartTime',
   },
   'nginx.shared': { craspl: 'get set*' },
@@ -72,11 +73,13 @@ const DECLARED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   request: {
     rasl: 'getHeader getHeaders getStartTime getUriCaptures',
     ras: `getBody getForwardedHost getForwardedPath getForwardedPort getForwardedPrefix getForwardedScheme getHost
-      getHttpVersion getMethod getPath getPathWithQuery getPort getQuery getQueryArg getRawBody getRawPath
-      getRawQuery getScheme`,
+      getHttpVersion getMethod getPath getPathWithQuery getQuery getQueryArg getRawBody getRawPath getRawQuery
+      getScheme`,
+    rasp: 'getPort',
   },
   response: {
-    ras: 'addHeader* clearHeader* error exit setHeader* setHeaders* setStatus*',
+    ras: 'addHeader* clearHeader* error setHeader* setHeaders* setStatus*',
+    rasp: 'exit',
     sl: 'getHeader getHeaders getSource getStatus',
   },
   router: { asl: 'getRoute getService' },

@@ -10,6 +10,8 @@ export interface KongConfOptions {
   readonly pluginsDirectory: string | undefined;
   readonly socket: string;
   readonly workers: number;
+  /** The file with the plugins' variables, in full; undefined: the server's own default. */
+  readonly envFile: string | undefined;
   /** The folder with the dumps that a sidecar writes; undefined: Kong starts the server itself. */
   readonly dumps: string | undefined;
 }
@@ -21,12 +23,13 @@ export interface KongConfOptions {
  * @see kong.conf, which a test holds to this
  */
 export function kongSettings(options: KongConfOptions): [setting: string, value: string][] {
-  const { plugins, command, pluginsDirectory, socket, workers, dumps } = options;
+  const { plugins, command, pluginsDirectory, socket, workers, envFile, dumps } = options;
   const flags = (served: readonly string[]) =>
     [
       ...(pluginsDirectory === undefined ? [] : [`-d ${pluginsDirectory}`]),
       ...served.map((name) => `--plugin ${name}`),
       ...(workers === 1 ? [] : [`--workers ${workers}`]),
+      ...(envFile === undefined ? [] : [`--env-file ${envFile}`]),
       `--socket ${socket}`,
     ].join(' ');
   const settings: [string, string][] = [

@@ -239,7 +239,7 @@ export abstract class PluginEvent implements Bridge {
     this.answerFailure('error', what);
   }
 
-  private answerFailure(outcome: 'error' | 'deadline', what: string): void {
+  protected answerFailure(outcome: 'error' | 'deadline', what: string): void {
     try {
       void this.send(LOG_ERR, [what]);
       if (this.phase === 'log') this.sendEnd();

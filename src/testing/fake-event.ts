@@ -66,6 +66,16 @@ export class FakeEvent extends PluginEvent {
     }
   }
 
+  protected override answerFailure(outcome: 'error' | 'deadline', what: string): void {
+    try {
+      super.answerFailure(outcome, what);
+    } catch (error) {
+      // In a phase without exits Kong refuses this one, too. What is told is what came first.
+      if (error !== this.failure) throw error;
+      this.failure = undefined;
+    }
+  }
+
   protected sendEnd(): void {}
 
   protected release(): void {}

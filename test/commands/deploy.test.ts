@@ -59,6 +59,18 @@ KONG_PLUGINSERVER_HELLO_QUERY_CMD=/bin/cat /dumps/hello.json
     );
   });
 
+  it('names the file with the variables in every command', async () => {
+    const args = ['conf', '--plugin', 'hello', '--env-file', '/etc/kong/hello.env', '--command', '/bin/k'];
+    const { stdout } = await new CliProcess(args).finished;
+    const flags = '--plugin hello --env-file /etc/kong/hello.env --socket /usr/local/kong/hello.sock';
+    const printed = conf(stdout);
+    assert.equal(printed.get('pluginserver_hello_start_cmd'), `/bin/k serve ${flags}`);
+    assert.equal(printed.get('pluginserver_hello_query_cmd'), `/bin/k --dump ${flags}`);
+    const relative = await new CliProcess(['conf', '--plugin', 'hello', '--env-file', 'hello.env']).finished;
+    assert.equal(relative.code, 2);
+    assert.match(relative.stderr, /--env-file must be a full path, not "hello\.env"/);
+  });
+
   it('names what is wrong', async () => {
     const absent = await new CliProcess(['conf', '--plugin', 'absent']).finished;
     assert.equal(absent.code, 1);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -125,11 +134,36 @@ describe('the images', { skip }, () => {
       .at(-1) as string;
     assert.equal(await runNew(['--project', project, '--package', `file:./${tarball}`]), 0);
     cpSync(join(folder, tarball), join(project, tarball));
+    execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts'], { cwd: project });
     images.build(project, 'Dockerfile', 'new-project');
     const container = images.container('new-project');
     assert.equal(container.config.User, 'kong');
+    const cache = join(container.root, 'opt/plugins/node_modules/kong-ts-pluginserver/dist/compile-cache');
+    assert.ok(readdirSync(cache).length > 0, 'the compile cache is filled');
     const prefix = volume('project-prefix', 1000);
     await runEntries(container.runner(prefix, '/usr/local/kong'), container.variables);
+    assert.equal((await ask(join(prefix, 'hello.sock'), 'hello', {}, join(project, 'plugins'))).status, 401);
+  });
+
+  it("docs/deploy.md: one's own plugins on the image of this repository", async () => {
+    const project = join(folder, 'project');
+    const page = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
+    const lines = [...page.matchAll(/^```dockerfile\n(.*?)^```/gms)].map(([, text]) => text).join('');
+    // The package comes from a file here.
+    const text = lines.replace('COPY package.json', 'COPY *.tgz package.json');
+    assert.notEqual(text, lines);
+    writeFileSync(join(project, 'Dockerfile.docs'), text);
+    images.build(project, 'Dockerfile.docs', 'on-our-image');
+    const container = images.container('on-our-image');
+    assert.equal(container.config.User, 'kong');
+    const prefix = volume('own-prefix', 1000);
+    const runner = container.runner(prefix, '/usr/local/kong');
+    const program = '/usr/local/bin/kong-ts-pluginserver';
+    const printed = await finish(runner, [
+      ...[program, 'conf', '-d', '/opt/plugins/dist/plugins'],
+      ...['--workers', '2', '--env'],
+    ]);
+    await runEntries(runner, settings(printed));
     assert.equal((await ask(join(prefix, 'hello.sock'), 'hello', {}, join(project, 'plugins'))).status, 401);
   });
 });

@@ -122,6 +122,7 @@ function expectedEntries(folder: string, dumps: string | undefined): Record<stri
         pluginsDirectory: undefined,
         socket: `${folder}/${name}.sock`,
         workers,
+        envFile: undefined,
         dumps,
       }),
     );

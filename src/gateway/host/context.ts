@@ -40,14 +40,20 @@ export class HostContext {
   /**
    * The request while nginx still has it.
    *
-   * @throws {LuaError} in the log phase, which runs in a timer after the request
+   * @throws {LuaError} in the log phase, which runs in a timer after the request, and in `certificate`, before it
    */
   get live(): Exchange {
-    if (this.phase === 'log') {
+    if (this.phase === 'log' || this.phase === 'certificate') {
       throw new LuaError('API disabled in the current context');
     }
     return this.exchange;
   }
+}
+
+/** @throws {LuaError} in any other phase than these */
+export function checkPhase(phase: KongPhase, phases: readonly KongPhase[]): void {
+  if (phases.includes(phase)) return;
+  throw new LuaError(`function cannot be called in ${phase} phase (only in: ${phases.join(', ')})`);
 }
 
 /** One function of the PDK. */

@@ -76,7 +76,9 @@ function getContext({ exchange, phase }: HostContext, [key]: readonly LuaValue[]
 /** `kong.nginx` and `kong.ctx.shared`. */
 export const nginxFunctions: HostFunctions = {
   'kong.nginx.get_var': { run: ({ live }, [name]) => variable(live, stringArgument(name, 'variable name')) },
-  'kong.nginx.get_tls1_version_str': { run: ({ live }) => live && undefined },
+  'kong.nginx.get_tls1_version_str': {
+    run: (context) => (context.phase === 'certificate' ? 'TLSv1.3' : context.live && undefined),
+  },
   'kong.nginx.get_ctx': { run: getContext },
   'kong.nginx.set_ctx': {
     run: ({ exchange }, [key, value]) => {
@@ -85,7 +87,7 @@ export const nginxFunctions: HostFunctions = {
     },
   },
   'kong.nginx.req_start_time': { run: ({ exchange }) => exchange.timing.started / 1000 },
-  'kong.nginx.get_subsystem': { run: () => 'http' },
+  'kong.nginx.get_subsystem': { run: ({ phase }) => (phase === 'preread' ? 'stream' : 'http') },
   'kong.ctx.shared.get': { run: ({ exchange }, [key]) => exchange.shared[stringArgument(key, 'key')] },
   'kong.ctx.shared.set': {
     run: ({ exchange }, [key, value]) => {

@@ -1,6 +1,6 @@
-import { LuaError, type LuaValue, type PdkHost, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
+import { type LuaValue, type PdkHost, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
 import { clientFunctions } from './client-functions.js';
-import type { HostContext, HostFunction } from './context.js';
+import { checkPhase, type HostContext, type HostFunction } from './context.js';
 import { logFunctions } from './log-functions.js';
 import { nginxFunctions } from './nginx-functions.js';
 import { nodeFunctions } from './node-functions.js';
@@ -35,10 +35,7 @@ export class EventHost implements PdkHost {
     if (found === undefined) {
       throw new UnknownPdkMethod(method);
     }
-    const { phase } = this.context;
-    if (found.phases !== undefined && !found.phases.includes(phase)) {
-      throw new LuaError(`function cannot be called in ${phase} phase (only in: ${found.phases.join(', ')})`);
-    }
+    if (found.phases !== undefined) checkPhase(this.context.phase, found.phases);
     try {
       return found.run(this.context, args);
     } catch (error) {

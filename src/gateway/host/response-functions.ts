@@ -13,12 +13,14 @@ import {
   stringArgument,
 } from './arguments.js';
 import { encodeJson, parseBody } from './body.js';
-import type { HostContext, HostFunctions, KongPhase } from './context.js';
+import { checkPhase, type HostContext, type HostFunctions, type KongPhase } from './context.js';
 
 const READ: readonly KongPhase[] = ['response', 'header_filter', 'body_filter', 'log', 'error', 'admin_api'];
 const WRITE: readonly KongPhase[] = [
   ...(['rewrite', 'access', 'balancer', 'response', 'header_filter', 'error', 'admin_api'] as const),
 ];
+/** How nginx may end a TCP connection. */
+const STREAM_STATUSES: readonly LuaValue[] = [200, 400, 403, 500, 502, 503];
 const SERVICE: readonly KongPhase[] = ['response', 'header_filter', 'body_filter', 'log'];
 
 /** nginx writes underscores in response headers as hyphens. */
@@ -66,6 +68,11 @@ function end(context: HostContext, status: number, body: string | undefined, hea
 }
 
 function exit(context: HostContext, [code, body, headers]: readonly LuaValue[]): never {
+  // For TCP, Kong looks at the status and not at the phase.
+  if (context.phase !== 'preread') checkPhase(context.phase, WRITE);
+  else if (typeof code === 'number' && !STREAM_STATUSES.includes(code)) {
+    throw new LuaError('unacceptable code, only 200, 400, 403, 500, 502 and 503 are accepted');
+  }
   const status = statusArgument(code);
   if (headers !== undefined && !isTable(headers)) {
     throw new LuaError('headers must be a nil or table');
@@ -180,7 +187,7 @@ export const responseFunctions: HostFunctions = {
       return undefined;
     },
   },
-  'kong.response.exit': { phases: WRITE, run: exit },
+  'kong.response.exit': { run: exit },
   'kong.response.error': { phases: WRITE, run: error },
   // In the phase that only Lua's functions have, where the body comes in one piece.
   'kong.response.get_raw_body': { phases: ['body_filter'], run: ({ live }) => live.filteredBody },

@@ -6,28 +6,28 @@ export interface KongClient {
   /**
    * The address of the connection's other end.
    *
-   * @phases certificate, rewrite, access, response, preread
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getIp(): Promise<string>;
   /**
    * The port of the connection's other end.
    *
-   * @phases certificate, rewrite, access, response, preread
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getPort(): Promise<number>;
   /**
    * The client's address, by `X-Forwarded-For` and its like where a trusted address sent them.
    *
-   * @phases certificate, rewrite, access, response, preread
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getForwardedIp(): Promise<string>;
   /**
    * The client's port, likewise.
    *
-   * @phases certificate, rewrite, access, response, preread
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getForwardedPort(): Promise<number>;

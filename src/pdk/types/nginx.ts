@@ -6,7 +6,7 @@ export interface KongNginx {
   /**
    * A variable of nginx's such as `request_id`; undefined if absent or empty.
    *
-   * @phases certificate, rewrite, access, response, preread
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getVar: Also<(name: string) => Promise<string | undefined>, () => Promise<string>>;

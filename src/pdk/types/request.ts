@@ -19,7 +19,7 @@ export interface KongRequest {
   /**
    * The port of Kong's that the client connected to.
    *
-   * @phases rewrite, access, response
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   getPort(): Promise<number>;

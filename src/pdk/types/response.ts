@@ -80,7 +80,7 @@ export interface KongResponse {
    * @param status 100 to 599
    * @param body text or bytes; an object is sent as JSON
    * @throws HandlerExit always; let it pass in catch blocks
-   * @phases rewrite, access, response
+   * @phases rewrite, access, response, preread
    * @protocols ProtoBuf:1, MsgPack:1
    */
   exit(status: number, body?: string | Uint8Array | object | null, headers?: HeaderFields): never;
