@@ -89,7 +89,11 @@ async function runs(
     const [now, then] = sides as [Measured, Measured | undefined];
     const costs = (side: Measured, way: Way, calls: Calls) => side.samples.get(`${way} ${calls}`) ?? [];
     const head = ['PDK calls of a run', 'plain, µs', 'function, µs', 'range', 'function / plain'];
-    const rows = [then === undefined ? head : [...head, 'before, µs', 'range', 'function / before']];
+    const rows = [
+      then === undefined
+        ? head
+        : [...head, 'plain before, µs', 'function before, µs', 'range', 'function / before'],
+    ];
     for (const calls of CALLS) {
       const plain = costs(now, 'bench-plain', calls);
       const inside = costs(now, 'js-pre-function', calls);
@@ -97,7 +101,8 @@ async function runs(
       row.push(medianRatio(inside, plain).toFixed(2));
       if (then !== undefined) {
         const earlier = costs(then, 'js-pre-function', calls);
-        row.push(microseconds(earlier), range(earlier), medianRatio(inside, earlier).toFixed(2));
+        row.push(microseconds(costs(then, 'bench-plain', calls)), microseconds(earlier), range(earlier));
+        row.push(medianRatio(inside, earlier).toFixed(2));
       }
       rows.push(row);
     }
