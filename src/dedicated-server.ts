@@ -1,8 +1,8 @@
+import { defineCommand } from './command-line/command.js';
 import { definitionFromParts } from './plugin/dedicated.js';
 import type { PluginClass } from './plugin/definition.js';
 import { serveOrDump } from './serve-or-dump.js';
-import { describeError } from './server/errors.js';
-import { parseServeFlags } from './server/flags.js';
+import { SERVE_FLAGS, serveOptions } from './server/flags.js';
 import { packageVersion } from './version.js';
 
 /**
@@ -26,18 +26,20 @@ export async function startDedicatedServer(
   Schema: unknown = [],
 ): Promise<void> {
   const definition = definitionFromParts(name, Plugin, version, priority, Schema);
-  try {
-    const options = parseServeFlags(process.argv.slice(2), `${name}.sock`);
-    if (options.show === 'version') process.stdout.write(`${packageVersion()}\n`);
-    if (options.show === 'help')
-      process.stdout.write(`Usage: ${name} [the options of kong-ts-pluginserver serve]\n`);
-    if (options.show !== undefined) return;
-    const { compat } = options;
-    const plugins = [compat === undefined ? definition : { ...definition, compat }];
-    const code = await serveOrDump(name, options, async () => plugins);
-    if (code !== undefined) process.exit(code);
-  } catch (error) {
-    process.stderr.write(`${name}: ${describeError(error)}\n`);
-    process.exit(1);
-  }
+  const command = defineCommand({
+    program: name,
+    flags: SERVE_FLAGS,
+    async run(values) {
+      if (values.version) {
+        process.stdout.write(`${packageVersion()}\n`);
+        return 0;
+      }
+      const options = serveOptions(values, `${name}.sock`);
+      const { compat } = options;
+      const plugins = [compat === undefined ? definition : { ...definition, compat }];
+      return await serveOrDump(name, options, async () => plugins);
+    },
+  });
+  const code = await command.run(process.argv.slice(2));
+  if (code !== undefined) process.exit(code);
 }

@@ -22,3 +22,9 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length] as number;
 }
+
+/** `; did you mean --workers?`, or nothing where no known name is near. */
+export function didYouMean(name: string, known: Iterable<string>, prefix = ''): string {
+  const near = nearestName(name, known);
+  return near === undefined ? '' : `; did you mean ${prefix}${near}?`;
+}

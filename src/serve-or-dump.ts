@@ -1,6 +1,7 @@
+import { UsageError } from './command-line/values.js';
 import { loadEnvFile } from './env-file.js';
 import type { PluginDefinition } from './plugin/definition.js';
-import { type ServeOptions, UsageError } from './server/flags.js';
+import type { ServeOptions } from './server/flags.js';
 import { WORKER_VARIABLE, WORKERS_VARIABLE } from './server/workers/messages.js';
 
 /**

@@ -1,14 +1,15 @@
-/** A command of the command line. */
-export interface Command {
+import type { Command } from '../command-line/command.js';
+
+/** A command, before its module is loaded. */
+export interface KnownCommand {
   readonly name: string;
   /** What it is for, in the list of commands. */
   readonly summary: string;
-  /** Its module, loaded when it is called. `run` gives the exit code. */
-  readonly load: () => Promise<{ run(argv: string[]): Promise<number> }>;
+  readonly load: () => Promise<{ readonly command: Command }>;
 }
 
 /** Every command. A new one is a module in this folder and a line here. */
-export const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly KnownCommand[] = [
   {
     name: 'serve',
     summary: "the plugin server (also without a command); --dump and the like for Kong's query_cmd",
@@ -45,4 +46,9 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./customers.js'),
   },
   { name: 'sign', summary: 'signs a request', load: () => import('./sign.js') },
+  {
+    name: 'completion',
+    summary: 'prints a script that completes commands and flags in bash, zsh or fish',
+    load: () => import('./completion.js'),
+  },
 ];

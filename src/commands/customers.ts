@@ -10,96 +10,74 @@ import { describe } from '../../plugins/customer-verification/database/customer-
 import { clientConfig, databaseSettings } from '../../plugins/customer-verification/database/settings.js';
 import { readEnvironment } from '../../plugins/customer-verification/environment.js';
 import { ConfigurationError } from '../../plugins/customer-verification/errors.js';
-import { parseCommandLine } from '../command-line.js';
-
-const USAGE = `Usage: kong-ts-pluginserver customers COMMAND [options]
-
-  add [ID] [--uuid UUID]              adds a customer with the certificate id ID (default: a new one); prints its key
-  list                                lists the customers, without their keys
-  rotate ID [--overlap SECONDS]       gives a customer a new key and prints it; the old one is good for another
-                                      86400 s, or for as long as --overlap says (0: not at all)
-  revoke ID                           refuses a customer from now on
-
-  --json                              prints JSON
-  --env-file FILE                     where the SERVER_DB_ variables are (default: /usr/local/kong/kong.env)
-
-A key is shown once, when it is made. The database is the one of the SERVER_DB_ variables.
-`;
+import { defineCommand } from '../command-line/command.js';
+import { UsageError } from '../command-line/values.js';
+import { PluginServerError } from '../errors.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const DEFAULT_OVERLAP_S = 86_400;
 
-class UsageError extends Error {}
-
 interface Request {
-  readonly command: string;
+  readonly name: string;
   readonly id: string | undefined;
   readonly uuid: string | undefined;
   readonly overlapMs: number;
   readonly json: boolean;
 }
 
-/**
- * `kong-ts-pluginserver customers`.
- *
- * @returns the exit code: 0, 1 when it cannot be done, 2 for a wrong command line.
- */
-export async function run(argv: string[]): Promise<number> {
-  try {
-    const { values, positionals } = parseCommandLine({
-      args: argv,
-      allowPositionals: true,
-      options: {
-        uuid: { type: 'string' },
-        overlap: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        'env-file': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(USAGE);
+export const command = defineCommand({
+  program: 'kong-ts-pluginserver customers',
+  usage: 'kong-ts-pluginserver customers add [ID]|list|rotate ID|revoke ID [options]',
+  about: `
+  add [ID]     adds a customer with the certificate id ID (default: a new one); prints its key
+  list         lists the customers, without their keys
+  rotate ID    gives a customer a new key and prints it; the old one is good for as long as --overlap says
+  revoke ID    refuses a customer from now on
+
+A key is shown once, when it is made. The database is the one of the SERVER_DB_ variables.`,
+  words: 'add|list|rotate|revoke',
+  flags: {
+    '--uuid UUID': 'for add: its UUID (default: a new one)',
+    '--overlap SECONDS': 'for rotate: for how long the old key is good (default: 86400; 0: not at all)',
+    '--json': 'print JSON',
+    '--env-file FILE': 'where the SERVER_DB_ variables are (default: /usr/local/kong/kong.env)',
+  },
+  async run(values, words) {
+    const request = parseRequest(words, values);
+    try {
+      await withTable(values['env-file'], (table) => execute(table, request));
       return 0;
+    } catch (error) {
+      if (error instanceof CustomerTableError || error instanceof ConfigurationError) throw error;
+      throw new PluginServerError('DATABASE_FAILED', `the database: ${describe(error as Error)}`);
     }
-    const request = parseRequest(positionals, values);
-    await withTable(values['env-file'], (table) => execute(table, request));
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    if (error instanceof UsageError || isParseArgsError(error)) {
-      process.stderr.write(`${error.message}\n\n${USAGE}`);
-      return 2;
-    }
-    const known = error instanceof CustomerTableError || error instanceof ConfigurationError;
-    process.stderr.write(`customers: ${known ? error.message : `the database: ${describe(error)}`}\n`);
-    return 1;
-  }
-}
+  },
+});
 
 function parseRequest(
-  [command = '', id, ...more]: string[],
+  [name = '', id, ...more]: readonly string[],
   values: { uuid?: string | undefined; overlap?: string | undefined; json: boolean },
 ): Request {
-  if (!['add', 'list', 'rotate', 'revoke'].includes(command)) {
-    throw new UsageError(command ? `unknown command ${command}` : 'a command is missing');
+  if (!['add', 'list', 'rotate', 'revoke'].includes(name)) {
+    throw new UsageError(name ? `unknown command ${name}` : 'a command is missing');
   }
-  if (more.length > 0 || (command === 'list' && id !== undefined))
-    throw new UsageError(`too many words for ${command}`);
+  if (more.length > 0 || (name === 'list' && id !== undefined))
+    throw new UsageError(`too many words for ${name}`);
   if (id === '') throw new UsageError('the certificate id is empty');
-  if (id === undefined && ['rotate', 'revoke'].includes(command))
-    throw new UsageError(`${command} needs a certificate id`);
-  if (values.uuid !== undefined && (command !== 'add' || !UUID.test(values.uuid))) {
-    throw new UsageError(command === 'add' ? '--uuid is not a UUID' : '--uuid is for add');
+  if (id === undefined && ['rotate', 'revoke'].includes(name))
+    throw new UsageError(`${name} needs a certificate id`);
+  if (values.uuid !== undefined && (name !== 'add' || !UUID.test(values.uuid))) {
+    throw new UsageError(name === 'add' ? '--uuid is not a UUID' : '--uuid is for add');
   }
-  if (values.overlap !== undefined && (command !== 'rotate' || !/^\d{1,9}$/.test(values.overlap))) {
+  if (values.overlap !== undefined && (name !== 'rotate' || !/^\d{1,9}$/.test(values.overlap))) {
     throw new UsageError(
-      command === 'rotate' ? '--overlap must be a number of seconds' : '--overlap is for rotate',
+      name === 'rotate' ? '--overlap must be a number of seconds' : '--overlap is for rotate',
     );
   }
   const overlapMs = Number(values.overlap ?? DEFAULT_OVERLAP_S) * 1000;
-  return { command, id, uuid: values.uuid, overlapMs, json: values.json };
+  return { name, id, uuid: values.uuid, overlapMs, json: values.json };
 }
 
 async function withTable(
@@ -109,7 +87,7 @@ async function withTable(
   const { environment, warning } = readEnvironment(
     envFile === undefined ? process.env : { ...process.env, KONG_TS_ENV_FILE: envFile },
   );
-  if (warning) process.stderr.write(`customers: ${warning}\n`);
+  if (warning) process.stderr.write(`kong-ts-pluginserver customers: ${warning}\n`);
   const config = clientConfig(databaseSettings(environment), 'kong-ts-pluginserver customers');
   const pool = new pg.Pool({
     ...config,
@@ -126,9 +104,9 @@ async function withTable(
   }
 }
 
-async function execute(table: CustomerTable, { command, id, uuid, overlapMs, json }: Request): Promise<void> {
+async function execute(table: CustomerTable, { name, id, uuid, overlapMs, json }: Request): Promise<void> {
   const key = generateKey();
-  switch (command) {
+  switch (name) {
     case 'add':
       return print(json, { ...(await table.add(id ?? newCertificateId(), key, uuid)), key });
     case 'rotate':
@@ -177,8 +155,4 @@ function keysText(keys: ListedCustomer['keys']): string {
   const ending = keys.map(({ not_after }) => not_after).filter((end) => end !== undefined);
   const last = ending.length > 0 ? ` (one until ${ending.sort().at(0)})` : '';
   return `${keys.length} ${keys.length === 1 ? 'key' : 'keys'}${last}`;
-}
-
-function isParseArgsError(error: Error): boolean {
-  return 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }

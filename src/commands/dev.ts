@@ -1,9 +1,9 @@
-import { DevStoppedError, DevUsageError } from '../dev/errors.js';
-import { DEV_USAGE, parseDevFlags } from '../dev/flags.js';
+import { defineCommand } from '../command-line/command.js';
+import { DevStoppedError } from '../dev/errors.js';
+import { DEV_FLAGS, devOptions } from '../dev/flags.js';
 import { onNpmGone } from '../dev/npm-parent.js';
 import type { DevAddresses, DevSession } from '../dev/session.js';
 import { styleFor } from '../dev/terminal.js';
-import { PluginServerError } from '../errors.js';
 import { curlLines } from './curl-lines.js';
 
 /** One Ctrl-C may arrive several times: from the terminal, and passed on by npm and tsx. */
@@ -12,18 +12,15 @@ const SAME_SIGNAL_MS = 1000;
 /** As shells report a process that was ended by SIGINT. */
 const INTERRUPTED = 130;
 
-/**
- * `kong-ts-pluginserver dev`: runs until a signal ends it. A second signal ends it at once.
- *
- * @returns the exit code: 0 when it was stopped, 1 when something could not be started, 2 for a wrong command line
- */
-export async function run(argv: string[]): Promise<number> {
-  try {
-    const options = parseDevFlags(argv);
-    if (options.help) {
-      process.stdout.write(DEV_USAGE);
-      return 0;
-    }
+/** `kong-ts-pluginserver dev`: runs until a signal ends it. A second signal ends it at once. */
+export const command = defineCommand({
+  program: 'kong-ts-pluginserver dev',
+  about: `
+A local gateway for development and tests, with the plugin server, an echo upstream and, where a plugin asks for
+SERVER_DB_…, a throw-away PostgreSQL. Prints a line for each request.`,
+  flags: DEV_FLAGS,
+  async run(values) {
+    const options = devOptions(values);
     const stream = options.json ? process.stderr : process.stdout;
     const say = (line: string) => void stream.write(`${line}\n`);
     say('kong-ts-pluginserver dev: a local gateway for development and tests, not for production');
@@ -36,19 +33,14 @@ export async function run(argv: string[]): Promise<number> {
       await print(addresses, say);
       if (options.json) process.stdout.write(`${JSON.stringify({ event: 'ready', ...addresses })}\n`);
       await stopped;
+    } catch (error) {
+      if (!(error instanceof DevStoppedError)) throw error;
     } finally {
       await session.stop();
     }
     return 0;
-  } catch (error) {
-    if (error instanceof DevStoppedError) return 0;
-    if (!(error instanceof PluginServerError)) throw error;
-    process.stderr.write(`kong-ts-pluginserver dev: ${error.message}\n`);
-    if (!(error instanceof DevUsageError)) return 1;
-    process.stderr.write(`\n${DEV_USAGE}`);
-    return 2;
-  }
-}
+  },
+});
 
 /** Resolves once the session was stopped by a signal. */
 function stopOnSignals(session: DevSession, say: (line: string) => void): Promise<void> {

@@ -8,73 +8,46 @@ import {
   splitTarget,
 } from '../../plugins/customer-verification/client/signed-text.js';
 import { type SigningOptions, signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
-import { parseCommandLine } from '../command-line.js';
+import { defineCommand } from '../command-line/command.js';
+import type { Values } from '../command-line/flags.js';
+import { oneOf, UsageError } from '../command-line/values.js';
+import { PluginServerError } from '../errors.js';
 
-const USAGE = `Usage: kong-ts-pluginserver sign --certificate-id ID --key KEY [options]
+const FLAGS = {
+  '--certificate-id ID': "the customer's certificate id",
+  '--key KEY': "the customer's key; or",
+  '--key-file FILE': 'a file with the key in its first line ("-": standard input)',
+  '--time TIME': 'the time to sign (default: now, in Unix milliseconds)',
+  '--algorithm sha256|hmac-sha256|hmac-sha512': 'default: sha256',
+  '--bind PARTS…': `any of ${BINDABLE.join(',')}, separated by commas`,
+  '-X, --method METHOD': "the request's method (default: GET, or POST with a body)",
+  '--path /PATH': "the request's path as it is sent, and",
+  '--query QUERY': 'its query without the "?" (both: default those of the --curl URL)',
+  '--body TEXT': "the request's body; or",
+  '--body-file FILE': 'a file that holds it',
+  '--certificate-header NAME': 'the name of this header, where the plugin is configured for another',
+  '--signature-header NAME': 'the same',
+  '--time-header NAME': 'the same',
+  '--curl URL': 'print a curl command for URL that sends all of this',
+} as const;
 
-Prints the three headers of a signed request, or with --curl the whole command.
-
-  --certificate-id ID    the customer's certificate id
-  --key KEY              the customer's key; or
-  --key-file FILE        a file with the key in its first line ("-": standard input)
-  --time TIME            the time to sign (default: now, in Unix milliseconds)
-  --algorithm NAME       ${ALGORITHMS.join(', ')} (default: sha256)
-  --bind PARTS           any of ${BINDABLE.join(',')}, separated by commas
-  --method METHOD        the request's method (default: GET, or POST with a body)
-  --path PATH            the request's path as it is sent, and
-  --query QUERY          its query without the "?" (both: default those of the --curl URL)
-  --body TEXT            the request's body; or
-  --body-file FILE       a file that holds it
-  --certificate-header NAME, --signature-header NAME, --time-header NAME
-                         the header names, where the plugin is configured for others
-  --curl URL             print a curl command for URL that sends all of this
-`;
-
-class UsageError extends Error {}
-
-/**
- * `kong-ts-pluginserver sign`.
- *
- * @returns the exit code: 0, 1 when the request cannot be signed, 2 for a wrong command line.
- */
-export async function run(argv: string[]): Promise<number> {
-  try {
-    process.stdout.write(await sign(argv));
-    return 0;
-  } catch (error) {
-    if (error instanceof SignedTextError) {
-      process.stderr.write(`cannot sign: ${error.message}\n`);
-      return 1;
+export const command = defineCommand({
+  program: 'kong-ts-pluginserver sign',
+  usage: 'kong-ts-pluginserver sign --certificate-id ID --key KEY [options]',
+  about: 'Prints the three headers of a signed request, or with --curl the whole command.',
+  flags: FLAGS,
+  async run(values) {
+    try {
+      process.stdout.write(await sign(values));
+      return 0;
+    } catch (error) {
+      if (!(error instanceof SignedTextError)) throw error;
+      throw new PluginServerError('CANNOT_SIGN', `cannot sign: ${error.message}`);
     }
-    if (!isUsageError(error)) throw error;
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
-    return 2;
-  }
-}
+  },
+});
 
-async function sign(argv: string[]): Promise<string> {
-  const { values } = parseCommandLine({
-    args: argv,
-    options: {
-      'certificate-id': { type: 'string' },
-      key: { type: 'string' },
-      'key-file': { type: 'string' },
-      time: { type: 'string' },
-      algorithm: { type: 'string', default: 'sha256' },
-      bind: { type: 'string', multiple: true, default: [] },
-      method: { type: 'string', short: 'X' },
-      path: { type: 'string' },
-      query: { type: 'string' },
-      body: { type: 'string' },
-      'body-file': { type: 'string' },
-      'certificate-header': { type: 'string' },
-      'signature-header': { type: 'string' },
-      'time-header': { type: 'string' },
-      curl: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (values.help) return USAGE;
+async function sign(values: Values<typeof FLAGS>): Promise<string> {
   const url = values.curl === undefined ? undefined : parseUrl(values.curl);
   const target = url && splitTarget(url.pathname + url.search);
   const body = await readBody(values.body, values['body-file']);
@@ -87,7 +60,7 @@ async function sign(argv: string[]): Promise<string> {
       required('--certificate-id', values['certificate-id']),
     ),
     key: await readKey(values.key, values['key-file']),
-    algorithm: oneOf('--algorithm', values.algorithm, ALGORITHMS),
+    algorithm: oneOf('--algorithm', values.algorithm ?? 'sha256', ALGORITHMS),
     bind: bindings(values.bind),
     headers: headerNames({
       certificateId: values['certificate-header'],
@@ -155,13 +128,6 @@ function bindings(values: readonly string[]): Bindable[] {
   return names.map((name) => oneOf('--bind', name, BINDABLE));
 }
 
-function oneOf<T extends string>(flag: string, value: string, choices: readonly T[]): T {
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined)
-    throw new UsageError(`${flag} must be one of ${choices.join(', ')}, not ${value}`);
-  return choice;
-}
-
 function required(flag: string, value: string | undefined): string {
   if (!value) throw new UsageError(`${flag} is missing or empty`);
   return value;
@@ -183,9 +149,4 @@ function parseUrl(text: string): URL {
     throw new UsageError(`--curl needs an http or https URL, not ${text}`);
   url.hash = '';
   return url;
-}
-
-function isUsageError(error: unknown): error is Error {
-  if (error instanceof UsageError) return true;
-  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }

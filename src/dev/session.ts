@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, relative, resolve } from 'node:path';
+import type { HostAndPort } from '../command-line/values.js';
 import { PluginServerError } from '../errors.js';
 import { type CatalogedPlugin, pluginCatalog } from '../gateway/config/catalog.js';
 import type { GatewayConfig } from '../gateway/config/entities.js';
@@ -15,7 +16,7 @@ import { addSecretNames, secretNamesOf } from '../inspector/secret-names.js';
 import type { Inspector } from '../inspector/server.js';
 import { type DevDatabase, startEmbedded, useDatabase } from './database.js';
 import { DevStoppedError } from './errors.js';
-import type { DevOptions, HostAndPort } from './flags.js';
+import type { DevOptions } from './flags.js';
 import { GuardedFolder } from './guarded-folder.js';
 import { DevOutput } from './output.js';
 import { packageFile } from './package-files.js';

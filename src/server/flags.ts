@@ -1,15 +1,7 @@
 import { join } from 'node:path';
-import type { ParseArgsConfig } from 'node:util';
-import { parseCommandLine } from '../command-line.js';
-import { PluginServerError } from '../errors.js';
+import { parseFlags, type Values } from '../command-line/flags.js';
+import { type HostAndPort, hostAndPort, oneOf, UsageError, wholeNumber } from '../command-line/values.js';
 import { MAX_WORKERS } from './workers/messages.js';
-
-/** The command line cannot be understood. */
-export class UsageError extends PluginServerError {
-  constructor(message: string) {
-    super('USAGE', message);
-  }
-}
 
 /** What is printed on standard output instead of serving. */
 export type Dump = 'plugin' | 'all' | undefined;
@@ -34,115 +26,73 @@ export interface ServeOptions {
   readonly workers: number;
   /** How long workers go on without the process that started them, in milliseconds; 0: they end with it. */
   readonly lingerMs: number;
-  readonly metrics: { readonly host: string; readonly port: number } | undefined;
-  readonly show: 'help' | 'version' | undefined;
+  readonly metrics: HostAndPort | undefined;
 }
 
-const DEFAULT_PREFIX = '/usr/local/kong';
-const DEFAULT_SOCKET_NAME = 'js_pluginserver.sock';
-const DEFAULT_ENV_FILE = '/usr/local/kong/kong.env';
-
-/** The stock server takes these with one dash, too. */
-const SINGLE_DASH = new Set([
-  '-kong-prefix',
-  '-plugins-directory',
-  '-dump',
-  '-dump-plugin-info',
-  '-dump-all-plugins',
-]);
-
-const FLAGS = {
-  'plugins-directory': { type: 'string', short: 'd' },
-  'kong-prefix': { type: 'string', short: 'p', default: DEFAULT_PREFIX },
-  'sock-name': { type: 'string' },
-  socket: { type: 'string' },
-  'socket-mode': { type: 'string', default: '0600' },
-  plugin: { type: 'string', multiple: true },
-  'env-file': { type: 'string', default: DEFAULT_ENV_FILE },
-  protocol: { type: 'string', default: 'protobuf' },
-  dump: { type: 'boolean', default: false },
-  'dump-all-plugins': { type: 'boolean', default: false },
-  'dump-plugin-info': { type: 'string' },
-  descriptions: { type: 'boolean', default: false },
-  lua: { type: 'boolean', default: false },
-  'write-dump': { type: 'string' },
-  compat: { type: 'string' },
-  workers: { type: 'string', default: '1' },
-  linger: { type: 'string', default: '10' },
-  metrics: { type: 'string' },
-  verbose: { type: 'boolean', short: 'v', multiple: true },
-  version: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} satisfies ParseArgsConfig['options'];
+export const SERVE_FLAGS = {
+  '-d, --plugins-directory DIR': 'where the plugins are (default: the bundled ones)',
+  '--plugin NAME…': 'serve this plugin only (repeatable)',
+  '-p, --kong-prefix DIR': 'folder of the socket (default: /usr/local/kong)',
+  '--sock-name NAME': 'name of the socket in it (default: js_pluginserver.sock)',
+  '--socket PATH': 'path of the socket, instead of the two above',
+  '--socket-mode MODE': 'its permissions (default: 0600)',
+  '--env-file PATH': 'variables for the plugins (default: /usr/local/kong/kong.env, if it is there)',
+  '--workers N': `processes that share the work (default: 1); give it to --dump as well, so that Kong refuses what
+    cannot work with several`,
+  '--linger SECONDS': `how long they serve on when Kong has ended the process that it started, unless another one takes
+    over, and longer while they are used (default: 10; 0: they end with it)`,
+  '--metrics HOST:PORT': 'serve Prometheus metrics there',
+  '--compat stock': `headers and query arguments as lists, as the stock server gives them; for plugins of your own (-d)`,
+  '-v, --verbose…': 'log more; twice for debugging',
+  '--dump': `print what Kong's query_cmd needs about one plugin, which --plugin names`,
+  '--dump-plugin-info NAME': 'the same',
+  '--dump-all-plugins': 'print all plugins; Kong 3.9 and later load only the first',
+  '--lua': 'print it as a schema.lua, for control planes (hybrid mode, Konnect)',
+  '--write-dump DIR': `write each plugin's dump to DIR/NAME.json before listening, for a Kong that reads it there`,
+  '--descriptions': `leave the schemas' descriptions in the dump; Kong before 3.4 does not start with them`,
+  '--protocol protobuf|msgpack': `what the dump announces: protobuf (default), or msgpack, with which Kong lets requests
+    through whenever the plugin server fails`,
+  '--version': 'print the version of this package',
+} as const;
 
 /** @throws UsageError naming the flag and what is wrong with it */
-export function parseServeFlags(argv: readonly string[], socketName = DEFAULT_SOCKET_NAME): ServeOptions {
-  const values = parse(argv);
+export function parseServeFlags(argv: readonly string[]): ServeOptions {
+  return serveOptions(parseFlags(SERVE_FLAGS, argv).values);
+}
+
+/** @throws UsageError naming the flag and what is wrong with it */
+export function serveOptions(
+  values: Values<typeof SERVE_FLAGS>,
+  socketName = 'js_pluginserver.sock',
+): ServeOptions {
   const named = values['dump-plugin-info'];
+  const folder = values['kong-prefix'] ?? '/usr/local/kong';
   return {
     pluginsDirectory: values['plugins-directory'],
-    plugins: named === undefined ? (values.plugin ?? []) : [named],
-    socket: values.socket ?? join(values['kong-prefix'], values['sock-name'] ?? socketName),
-    socketMode: socketMode(values['socket-mode']),
-    envFile: values['env-file'],
-    verbosity: values.verbose?.length ?? 0,
-    protocol: protocol(values.protocol),
+    plugins: named === undefined ? values.plugin : [named],
+    socket: values.socket ?? join(folder, values['sock-name'] ?? socketName),
+    socketMode: socketMode(values['socket-mode'] ?? '0600'),
+    envFile: values['env-file'] ?? '/usr/local/kong/kong.env',
+    verbosity: values.verbose,
+    protocol: protocol(values.protocol ?? 'protobuf'),
     dump: values['dump-all-plugins'] ? 'all' : values.dump || named !== undefined ? 'plugin' : undefined,
     descriptions: values.descriptions,
     lua: values.lua,
     writeDump: values['write-dump'],
-    compat: compatibility(values.compat),
-    workers: wholeNumber('--workers', values.workers, 1, MAX_WORKERS),
-    lingerMs: wholeNumber('--linger', values.linger, 0, 3600) * 1000,
-    metrics: values.metrics === undefined ? undefined : hostAndPort(values.metrics),
-    show: values.help ? 'help' : values.version ? 'version' : undefined,
+    compat: values.compat === undefined ? undefined : oneOf('--compat', values.compat, ['stock']),
+    workers: wholeNumber('--workers', values.workers ?? '1', 1, MAX_WORKERS),
+    lingerMs: wholeNumber('--linger', values.linger ?? '10', 0, 3600) * 1000,
+    metrics: values.metrics === undefined ? undefined : hostAndPort('--metrics', values.metrics),
   };
 }
 
-function parse(argv: readonly string[]) {
-  const args = argv.map((arg) => (SINGLE_DASH.has(arg) ? `-${arg}` : arg));
-  try {
-    return parseCommandLine({ args, options: FLAGS, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
+/** As the dump spells it, too. */
 function protocol(text: string): ServeOptions['protocol'] {
-  switch (text.toLowerCase()) {
-    case 'protobuf':
-    case 'protobuf:1':
-      return 'ProtoBuf:1';
-    case 'msgpack':
-    case 'msgpack:1':
-      return 'MsgPack:1';
-    default:
-      throw new UsageError(`--protocol must be protobuf or msgpack, not "${text}"`);
-  }
-}
-
-function compatibility(text: string | undefined): 'stock' | undefined {
-  if (text === undefined || text === 'stock') return text;
-  throw new UsageError(`--compat must be stock, not "${text}"`);
+  const name = text.toLowerCase().replace(/:1$/, '');
+  return oneOf('--protocol', name, ['protobuf', 'msgpack']) === 'protobuf' ? 'ProtoBuf:1' : 'MsgPack:1';
 }
 
 function socketMode(text: string): number {
   if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8);
   throw new UsageError(`--socket-mode must be three octal digits like 0600, not "${text}"`);
-}
-
-function hostAndPort(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
-  if (match === null) throw new UsageError(`--metrics must be HOST:PORT, not "${text}"`);
-  return {
-    host: (match[1] ?? match[2]) as string,
-    port: wholeNumber('--metrics port', match[3] as string, 0, 65535),
-  };
-}
-
-/** @throws UsageError naming the flag and the numbers that it takes */
-export function wholeNumber(flag: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new UsageError(`${flag} must be a whole number from ${min} to ${max}, not "${text}"`);
 }

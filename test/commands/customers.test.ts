@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { withNewKey } from '../../plugins/customer-verification/customers/rotation.js';
-import { run } from '../../src/commands/customers.js';
+import { command } from '../../src/commands/customers.js';
 import type { Postgres } from '../../src/dev/postgres.js';
 import { captureOutput } from '../support/captured-output.js';
 import { startPostgres } from '../support/postgres.js';
 
-const customers = (...argv: string[]) => captureOutput(() => run([...argv, '--env-file=/nonexistent']));
+const customers = (...argv: string[]) =>
+  captureOutput(() => command.run([...argv, '--env-file=/nonexistent']));
 
 describe('customers', () => {
   let postgres: Postgres;

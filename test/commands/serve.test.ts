@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { run } from '../../src/commands/serve.js';
+import { command } from '../../src/commands/serve.js';
 import { parseServeFlags } from '../../src/server/flags.js';
 import { captureOutput } from '../support/captured-output.js';
 import { CliProcess, type Finished, runCli } from '../support/cli.js';
@@ -115,7 +115,7 @@ describe('dumps', { concurrency: true }, () => {
 
 describe('flags', () => {
   it('are refused by name, with exit code 2', async () => {
-    const { code, stdout, stderr } = await captureOutput(() => run(['--no-such-flag']));
+    const { code, stdout, stderr } = await captureOutput(() => command.run(['--no-such-flag']));
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /--no-such-flag/);
     for (const [args, said] of [
@@ -124,7 +124,7 @@ describe('flags', () => {
       [['--socket-mode', '9'], /--socket-mode must be/],
       [['stray'], /stray/],
     ] as const) {
-      const refused = await captureOutput(() => run([...args]));
+      const refused = await captureOutput(() => command.run([...args]));
       assert.equal(refused.code, 2, String(args));
       assert.match(refused.stderr, said);
     }
@@ -149,7 +149,7 @@ describe('flags', () => {
 
   it('--version prints the version of the package', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-    assert.deepEqual(await captureOutput(() => run(['--version'])), {
+    assert.deepEqual(await captureOutput(() => command.run(['--version'])), {
       code: 0,
       stdout: `${manifest.version}\n`,
       stderr: '',
@@ -261,7 +261,7 @@ describe('--compat stock', () => {
   });
 
   it('is refused for the bundled plugins, and by any other name', async () => {
-    const refused = (...args: string[]) => captureOutput(() => run(['--compat', ...args]));
+    const refused = (...args: string[]) => captureOutput(() => command.run(['--compat', ...args]));
     const lua = await refused('lua');
     assert.deepEqual([lua.code, lua.stderr.includes('--compat must be stock, not "lua"')], [2, true]);
     const { code, stderr } = await refused('stock', '--socket', join(folder, 'bundled.sock'));

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { signatureHeaders } from '../../plugins/customer-verification/client/index.js';
-import { run, shellQuoted } from '../../src/commands/sign.js';
+import { command, shellQuoted } from '../../src/commands/sign.js';
 import { captureOutput } from '../support/captured-output.js';
 
 const exec = promisify(execFile);
@@ -17,7 +17,7 @@ const { vectors } = JSON.parse(
   readFileSync(join(import.meta.dirname, '../fixtures/signatures.json'), 'utf8'),
 );
 
-const sign = (...argv: string[]) => captureOutput(() => run(argv));
+const sign = (...argv: string[]) => captureOutput(() => command.run(argv));
 
 describe('sign', () => {
   let folder: string;

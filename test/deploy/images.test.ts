@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { run as runNew } from '../../src/commands/new.js';
+import { command as newCommand } from '../../src/commands/new.js';
 import { startTestGateway } from '../../src/testing/index.js';
 import { CliProcess } from '../support/cli.js';
 import { full } from '../support/full.js';
@@ -132,7 +132,7 @@ describe('the images', { skip }, () => {
       .trim()
       .split('\n')
       .at(-1) as string;
-    assert.equal(await runNew(['--project', project, '--package', `file:./${tarball}`]), 0);
+    assert.equal(await newCommand.run(['--project', project, '--package', `file:./${tarball}`]), 0);
     cpSync(join(folder, tarball), join(project, tarball));
     execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts'], { cwd: project });
     images.build(project, 'Dockerfile', 'new-project');

@@ -5,14 +5,16 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
+import { parseFlags } from '../../src/command-line/flags.js';
 import { databaseEnv } from '../../src/dev/database.js';
-import { parseDevFlags } from '../../src/dev/flags.js';
+import { DEV_FLAGS, devOptions } from '../../src/dev/flags.js';
 import { projectState } from '../../src/dev/project-state.js';
 import { CliProcess } from '../support/cli.js';
 import { DebuggerClient } from '../support/debugger-client.js';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples/functions');
 const DEADLINE_MS = 400;
+const parseDevFlags = (argv: string[]) => devOptions(parseFlags(DEV_FLAGS, argv).values);
 
 describe('dev without a database', () => {
   const folder = mkdtempSync(join(tmpdir(), 'dev-options-'));

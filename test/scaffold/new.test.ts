@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { run } from '../../src/commands/new.js';
+import { command as newCommand } from '../../src/commands/new.js';
 import { configLines } from '../../src/scaffold/plugin.js';
 import { startTestGateway } from '../../src/testing/index.js';
 import { CliProcess } from '../support/cli.js';
@@ -33,7 +33,7 @@ describe('new', () => {
     process.stdout.write = keep as typeof write;
     process.stderr.write = keep as typeof write;
     try {
-      return await run(args);
+      return await newCommand.run(args);
     } finally {
       process.stdout.write = write;
       process.stderr.write = writeError;

@@ -3,8 +3,8 @@
  * under `node --test`, which takes its report from standard output in bytes.
  */
 export async function captureOutput(
-  run: () => Promise<number>,
-): Promise<{ code: number; stdout: string; stderr: string }> {
+  run: () => Promise<number | undefined>,
+): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
   const output = { stdout: '', stderr: '' };
   const restore = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
