@@ -114,7 +114,7 @@ export class Exchange {
   upstreamHeaders = new HeaderList();
   /** What a plugin put in place of the service's. Milliseconds. */
   retries: number | undefined;
-  timeouts: { connect: number; read: number } | undefined;
+  timeouts: { connect: number; write: number; read: number } | undefined;
   /** A plugin asked for the whole response of the upstream. */
   buffering = false;
   /** The client's end, when it asked for a WebSocket. */

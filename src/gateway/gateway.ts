@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { Balancer } from './balancer.js';
 import { type CatalogedPlugin, pluginCatalog } from './config/catalog.js';
 import type { GatewayConfig } from './config/entities.js';
@@ -56,6 +56,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const catalog = pluginCatalog(options.plugins);
   const upstreams = new UpstreamClient(options.redirect);
   const running = new Set<Promise<void>>();
+  const underWay = new WeakMap<Socket, ServerResponse>();
   let count = 0;
   const generationOf = async (config: GatewayConfig): Promise<Generation> => ({
     node: { id, config, log: options.log },
@@ -73,6 +74,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     if (options.observe !== undefined) {
       exchange.watch(options.observe(exchange));
     }
+    underWay.set(request.socket, response);
     const { lua } = generation;
     const work = handleExchange(exchange, response, generation, upstreams, { server: options.caller, lua });
     const done = work.catch((error: unknown) => {
@@ -86,9 +88,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     void done.finally(() => running.delete(done));
   };
 
-  const server = http.createServer({ requireHostHeader: false, maxHeaderSize: 32_768 }, onRequest);
+  // What is too large is refused as nginx does it, not by node's parser.
+  const server = http.createServer({ requireHostHeader: false, maxHeaderSize: 2 ** 20 }, onRequest);
   server.maxHeadersCount = 0;
-  server.on('clientError', refuseMalformed);
   const detached = new Set<Duplex>();
   const onDetached = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     detached.add(socket);
@@ -109,6 +111,25 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
   server.on('upgrade', onDetached);
   server.on('connect', onDetached);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    // Answered as a request that has nothing but what is wrong with it, behind those before it.
+    const refuse = () => {
+      const httpVersion = error.code === 'HPE_INVALID_VERSION' ? '2.0' : '1.1';
+      const nothing = { method: '', url: '', headers: {}, rawHeaders: [], httpVersion, socket };
+      onDetached(
+        Object.assign(Readable.from([]), nothing) as unknown as IncomingMessage,
+        socket,
+        Buffer.alloc(0),
+      );
+    };
+    const before = underWay.get(socket);
+    if (before === undefined || before.closed) refuse();
+    else before.once('close', refuse);
+  });
 
   return {
     listen: () =>
@@ -133,16 +154,4 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       void Promise.allSettled(running).then(() => before.lua.close());
     },
   };
-}
-
-/** Bytes that are no HTTP request: nginx answers 400 and closes. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = 'Bad request\n';
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  );
 }

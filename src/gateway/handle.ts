@@ -237,7 +237,7 @@ async function readAll(answer: IncomingMessage): Promise<Buffer> {
       chunks.push(chunk);
     }
   } catch (error) {
-    throw new UpstreamError(502, 'upstream prematurely closed connection', { cause: error });
+    throw new UpstreamError(502, 'upstream prematurely closed connection', 'none', { cause: error });
   }
   return Buffer.concat(chunks);
 }

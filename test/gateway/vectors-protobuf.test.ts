@@ -17,8 +17,6 @@ function reasonToSkip(vector: NumberedVector): string | undefined {
   if (vector.note?.startsWith('existing upstream') === true) return 'upstreams are not emulated';
   if (vector.note === 'empty name') return 'node sends no request with an empty header name';
   if (vector.note?.startsWith('https to a plain') === true) return undefined;
-  if (vector.note?.startsWith('args do not decode') === true)
-    return 'bytes that do not decode are the codec’s business';
   if (vector.argsTruncated !== undefined) return 'the recording is cut';
   if (vector.args === null) return 'not a method of the protocol: see the test of unknown methods';
   return undefined;

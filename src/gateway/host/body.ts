@@ -1,5 +1,5 @@
 import { LuaError, type LuaTable, type LuaValue } from '../plugin-port.js';
-import { isTable } from './arguments.js';
+import { isTable, limitArgument } from './arguments.js';
 import { encodeQuery, parseQuery } from './query.js';
 
 /** Bytes to text and back: inside JSON the strings of a byte string are UTF-8. */
@@ -43,21 +43,27 @@ export function encodeJson(value: LuaValue): string {
   return toBytes(JSON.stringify(jsonFromLua(value)) ?? 'null');
 }
 
-/** A request body decoded by its content type; undefined where the type is not known or the text is faulty. */
-export function parseBody(body: string, mimetype: string, maxArgs: number): LuaValue {
-  const type = mimetype.split(';')[0]?.trim().toLowerCase();
-  if (type === 'application/json') {
-    try {
-      return luaFromJson(JSON.parse(fromBytes(body)));
-    } catch {
-      // The PDK answers nil and an error for a faulty body; a plugin server sees the nil.
-      return undefined;
-    }
+/**
+ * A body decoded by its content type; undefined where the type is not known or the text is faulty: a plugin server
+ * sees only the nil of the PDK's nil and error.
+ *
+ * @throws {LuaError} for the parts of a form, which this gateway does not read
+ */
+export function parseBody(body: string, mimetype: string, maxArgs: LuaValue): LuaValue {
+  const type = mimetype.toLowerCase();
+  if (type.startsWith('application/x-www-form-urlencoded')) {
+    return parseQuery(body, limitArgument(maxArgs, 'max_args')) as LuaTable;
   }
-  if (type === 'application/x-www-form-urlencoded') {
-    return parseQuery(body, maxArgs) as LuaTable;
+  if (type.startsWith('multipart/form-data')) {
+    throw new LuaError('decoding multipart/form-data is not emulated by the local gateway');
   }
-  return undefined;
+  if (!type.startsWith('application/json')) return undefined;
+  try {
+    const value = luaFromJson(JSON.parse(fromBytes(body)));
+    return isTable(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -21,6 +21,10 @@ export const HOST_FUNCTIONS: ReadonlyMap<string, HostFunction> = new Map(
   }),
 );
 
+/** Functions that Kong has and this gateway has not: they fail by name, where others are not known to Kong either. */
+const NOT_EMULATED =
+  /^kong\.(cache|client\.tls|cluster|configuration|db|dns|plugin|table|telemetry|tracing|vault|service\.set_tls_.*)\b/;
+
 /** Kong's side of the PDK for one event: phase checks, then the function. */
 export class EventHost implements PdkHost {
   #ended = false;
@@ -33,6 +37,7 @@ export class EventHost implements PdkHost {
     }
     const found = HOST_FUNCTIONS.get(method);
     if (found === undefined) {
+      if (NOT_EMULATED.test(method)) throw new LuaError(`${method} is not emulated by the local gateway`);
       throw new UnknownPdkMethod(method);
     }
     if (found.phases !== undefined) checkPhase(this.context.phase, found.phases);

@@ -54,11 +54,10 @@ function decodedBody(
   if (type === undefined) {
     return undefined;
   }
-  const limit = limitArgument(maxArgs, 'max_args');
   return withBody(context, (stored) =>
     'file' in stored
       ? undefined
-      : parseBody(stored.content.toString('latin1'), stringArgument(type, 'mimetype'), limit),
+      : parseBody(stored.content.toString('latin1'), stringArgument(type, 'mimetype'), maxArgs),
   );
 }
 

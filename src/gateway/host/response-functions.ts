@@ -219,9 +219,8 @@ export const responseFunctions: HostFunctions = {
     phases: SERVICE,
     run: ({ live }, [mimetype, maxArgs]) => {
       const type = mimetype ?? live.upstreamHeaders.get('content-type');
-      const limit = limitArgument(maxArgs, 'max_args');
       const body = bufferedBody(live);
-      return type === undefined ? undefined : parseBody(body, stringArgument(type, 'mimetype'), limit);
+      return type === undefined ? undefined : parseBody(body, stringArgument(type, 'mimetype'), maxArgs);
     },
   },
 };

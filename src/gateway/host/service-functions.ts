@@ -50,9 +50,7 @@ function setBody(context: HostContext, [args, mimetype]: readonly LuaValue[]): L
     throw new LuaError('args must be a table');
   }
   const type = mimetype ?? context.live.headers.get('content-type');
-  if (type === undefined) {
-    throw new LuaError('content type was neither explicitly given as an argument or received as a header');
-  }
+  if (type === undefined) return undefined;
   const mime = stringArgument(type, 'mime');
   context.live.body.replace(Buffer.from(formatBody(args, mime), 'latin1'));
   context.live.headers.set('Content-Type', mime);
@@ -98,9 +96,11 @@ export const serviceFunctions: HostFunctions = {
     phases: ['access'],
     run: ({ live }, [connect, write, read]) => {
       const milliseconds = (value: LuaValue, name: string) => integerArgument(value, name, 1, 2 ** 31 - 2);
-      live.timeouts = { connect: milliseconds(connect, 'connect_timeout'), read: 0 };
-      milliseconds(write, 'write_timeout');
-      live.timeouts.read = milliseconds(read, 'read_timeout');
+      live.timeouts = {
+        connect: milliseconds(connect, 'connect_timeout'),
+        write: milliseconds(write, 'write_timeout'),
+        read: milliseconds(read, 'read_timeout'),
+      };
       return undefined;
     },
   },
@@ -155,5 +155,5 @@ export const serviceFunctions: HostFunctions = {
   'kong.service.request.set_raw_body': set(({ live }, [body]) => {
     live.body.replace(Buffer.from(stringArgument(body, 'body'), 'latin1'));
   }),
-  'kong.service.request.set_body': { phases: BEFORE_UPSTREAM, run: setBody },
+  'kong.service.request.set_body': { phases: ['rewrite', 'access'], run: setBody },
 };

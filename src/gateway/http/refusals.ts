@@ -1,8 +1,9 @@
 import type { Exchange } from '../exchange.js';
 import { utf8 } from '../router/rust-regex.js';
 
-/** nginx's buffer for the request line and for each header line. */
+/** nginx's buffer for the request line and for each header line, and how many of them it has. */
 const LINE_BYTES = 8192;
+const BUFFERS = 4;
 
 /**
  * The status with which nginx answers before any plugin sees the request, or undefined. 494 is nginx's own for a
@@ -12,7 +13,9 @@ export function refusalOf(exchange: Exchange): number | undefined {
   const { originalMethod: method, httpVersion, rawTarget, headers, rawPath } = exchange;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 505;
   if (method.length + rawTarget.length + ' HTTP/1.1\r\n'.length + 1 > LINE_BYTES) return 414;
-  if (headers.lines.some(([name, value]) => name.length + value.length + 4 > LINE_BYTES)) return 494;
+  const lines = headers.lines.map(([name, value]) => name.length + value.length + 4);
+  if (lines.some((bytes) => bytes > LINE_BYTES)) return 494;
+  if (lines.reduce((sum, bytes) => sum + bytes, 0) > BUFFERS * LINE_BYTES) return 494;
   if (!isHost(headers.getAll('host'), httpVersion)) return 400;
   if (!rawTarget.startsWith('/') && !exchange.absolute && !(method === 'OPTIONS' && rawTarget === '*'))
     return 400;

@@ -7,21 +7,16 @@ import { upstreamHeaders } from './upstream-request.js';
 
 /**
  * No answer from the upstream. `status` is what the client gets: 502, 504, 503 when there is no such host or no
- * target, or 499 when the client has gone.
+ * target, or 499 when the client has gone. `again` says which requests nginx tries once more.
  */
 export class UpstreamError extends PluginServerError {
   constructor(
     readonly status: 499 | 502 | 503 | 504,
     message: string,
+    readonly again: 'any' | 'idempotent' | 'none' = 'none',
     options?: ErrorOptions,
   ) {
     super('UPSTREAM_FAILED', message, options);
-  }
-}
-
-class ConnectError extends PluginServerError {
-  constructor(cause: NodeJS.ErrnoException) {
-    super('UPSTREAM_CONNECT_FAILED', `connect() failed (${cause.code ?? cause.message})`, { cause });
   }
 }
 
@@ -47,8 +42,9 @@ export class UpstreamClient {
   }
 
   /**
-   * Sends the exchange's request and resolves with the upstream's response, its body unread. A connection that
-   * cannot be made is tried again up to the service's `retries`; a request that was sent never is.
+   * Sends the exchange's request and resolves with the upstream's response, its body unread. Where that fails it is
+   * tried again up to the service's `retries`: always before it was sent, and if it may be repeated until an answer
+   * has begun.
    *
    * @param pick says where each attempt goes
    *
@@ -68,22 +64,13 @@ export class UpstreamClient {
         return await this.#attempt(exchange, target, gone);
       } catch (error) {
         if (gone.aborted) {
-          throw new UpstreamError(499, 'client closed the connection', { cause: error });
+          throw new UpstreamError(499, 'client closed the connection', 'none', { cause: error });
         }
-        const { message } = error as Error;
-        log(
-          'error',
-          `${message} while connecting to upstream, upstream: "${target.scheme}://${target.host}:${target.port}"`,
-        );
-        if (!(error instanceof ConnectError)) {
+        const { scheme, host, port } = target;
+        log('error', `${(error as Error).message}, upstream: "${scheme}://${host}:${port}"`);
+        const again = error instanceof UpstreamError ? error.again : 'none';
+        if (attempt >= attempts || !(again === 'any' || (again === 'idempotent' && isRepeatable(exchange)))) {
           throw error;
-        }
-        const { code } = error.cause as NodeJS.ErrnoException;
-        if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-          throw new UpstreamError(503, 'name resolution failed', { cause: error });
-        }
-        if (attempt >= attempts) {
-          throw new UpstreamError(502, message, { cause: error });
         }
       }
     }
@@ -108,11 +95,14 @@ export class UpstreamClient {
         ...(secure ? { servername: target.hostHeader.replace(/:\d+$/, '') } : {}),
       });
       let connected = false;
+      const timeouts = exchange.timeouts ?? {
+        connect: service?.connectTimeout ?? 60_000,
+        write: service?.writeTimeout ?? 60_000,
+        read: service?.readTimeout ?? 60_000,
+      };
       const connectTimer = setTimeout(
-        () => {
-          request.destroy(new UpstreamError(504, 'upstream timed out'));
-        },
-        exchange.timeouts?.connect ?? service?.connectTimeout ?? 60_000,
+        () => request.destroy(new UpstreamError(504, 'upstream timed out while connecting', 'any')),
+        timeouts.connect,
       );
       const onConnected = () => {
         connected = true;
@@ -123,8 +113,12 @@ export class UpstreamClient {
           target: target.path + query,
           headers,
         });
-        request.setTimeout(exchange.timeouts?.read ?? service?.readTimeout ?? 60_000, () => {
-          request.destroy(new UpstreamError(504, 'upstream timed out'));
+        // Both are counted anew with every piece that goes out or comes in.
+        request.once('finish', () => request.setTimeout(timeouts.read));
+        request.setTimeout(timeouts.write, () => {
+          // A client that is slow itself keeps nobody waiting: nginx would have read its body before.
+          if (!request.writableFinished && request.socket?.writableLength === 0) return;
+          request.destroy(new UpstreamError(504, 'upstream timed out', 'idempotent'));
         });
         sendBody(exchange, request);
       };
@@ -143,21 +137,26 @@ export class UpstreamClient {
       });
       request.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(connectTimer);
-        if (error instanceof UpstreamError) {
-          reject(error);
-        } else if (
-          !connected ||
-          (request.reusedSocket && error.code === 'ECONNRESET' && !exchange.body.announced)
-        ) {
-          reject(new ConnectError(error));
-        } else {
-          reject(
-            new UpstreamError(502, `upstream failed (${error.code ?? error.message})`, { cause: error }),
-          );
-        }
+        reject(error instanceof UpstreamError ? error : upstreamError(error, connected));
       });
     });
   }
+}
+
+function upstreamError(cause: NodeJS.ErrnoException, connected: boolean): UpstreamError {
+  const { code = cause.message } = cause;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return new UpstreamError(503, 'name resolution failed', 'none', { cause });
+  }
+  if (!connected) return new UpstreamError(502, `connect() failed (${code})`, 'any', { cause });
+  // An answer that is no HTTP is not asked for again.
+  const again = code.startsWith('HPE_') ? 'none' : 'idempotent';
+  return new UpstreamError(502, `upstream failed (${code})`, again, { cause });
+}
+
+/** nginx repeats these methods not once they were sent, and nobody can repeat a body that was passed on. */
+function isRepeatable({ method, body }: Exchange): boolean {
+  return !['POST', 'LOCK', 'PATCH'].includes(method) && (!body.announced || body.stored !== undefined);
 }
 
 /** Only once the connection stands: a body that was consumed could not be sent again. */

@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../protocol/errors.js';
 import { encodeMessage, readMessage } from '../../protocol/protobuf/messages.js';
 import type { ProtobufMethod } from '../../protocol/protobuf/methods.js';
 import { Reader } from '../../protocol/protobuf/reader.js';
@@ -15,13 +16,43 @@ class ByteStringReader extends Reader {
     return this.text();
   }
 
-  /** Kong does not skip a field that it knows and that comes with another wire type: it fails. */
-  override skip(tag: number, message?: string): void {
-    const known = FIELDS.get(message as MessageName)?.find(({ number }) => number === tag >>> 3);
-    if (known !== undefined) throw new LuaError(`type mismatch for field '${known.name}'`);
-    super.skip(tag, message);
+  /** A message ends for Kong where it cannot read on. */
+  override tag(): number {
+    try {
+      return super.tag();
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      this.pos = this.end;
+      return 0;
+    }
+  }
+
+  /** Kong fails for a field that it knows and that comes with another wire type; of others it skips what it can. */
+  override skip(tag: number, message = ''): void {
+    const number = tag >>> 3;
+    const known = FIELDS.get(message as MessageName)?.some((field) => field.number === number);
+    if (known === true || number <= (GOOGLES_FIELDS[message] ?? 0)) {
+      throw new LuaError(`type mismatch for field ${number} of ${message}`);
+    }
+    const before = this.pos;
+    try {
+      super.skip(tag);
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      this.pos = before;
+    }
   }
 }
+
+/** How many fields the messages have that are not described in {@link FIELDS}. */
+const GOOGLES_FIELDS: Readonly<Record<string, number>> = {
+  Value: 6,
+  Struct: 1,
+  FieldsEntry: 2,
+  ListValue: 1,
+};
+
+const isMalformed = (error: unknown) => error instanceof ProtocolError && error.code === 'MALFORMED_MESSAGE';
 
 /**
  * The positional arguments of a PDK call, after the conversions that Kong makes: inside a Value, false becomes nil

@@ -64,7 +64,7 @@ export function readValue(reader: Reader, depth = 0): unknown {
         break;
       }
       default:
-        reader.skip(tag);
+        reader.skip(tag, 'Value');
     }
   }
   return value;
@@ -75,7 +75,7 @@ export function readStruct(reader: Reader, depth = 0): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag !== ENTRY) {
-      reader.skip(tag);
+      reader.skip(tag, 'Struct');
       continue;
     }
     const outerEntry = reader.enter();
@@ -87,7 +87,7 @@ export function readStruct(reader: Reader, depth = 0): Record<string, unknown> {
         const outerValue = reader.enter();
         value = readValue(reader, depth);
         reader.leave(outerValue);
-      } else reader.skip(inner);
+      } else reader.skip(inner, 'FieldsEntry');
     }
     reader.leave(outerEntry);
     setOwn(fields, key, value);
@@ -100,7 +100,7 @@ export function readList(reader: Reader, depth = 0): unknown[] {
   const values: unknown[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag !== ENTRY) {
-      reader.skip(tag);
+      reader.skip(tag, 'ListValue');
       continue;
     }
     const outer = reader.enter();
