@@ -1,6 +1,7 @@
 import { UsageError } from './command-line/values.js';
 import { loadEnvFile } from './env-file.js';
 import type { PluginDefinition } from './plugin/definition.js';
+import { describeError } from './server/errors.js';
 import type { ServeOptions } from './server/flags.js';
 import { WORKER_VARIABLE, WORKERS_VARIABLE } from './server/workers/messages.js';
 
@@ -70,5 +71,17 @@ async function loadToServe(
     const { writeDumps } = await import('./plugin/write-dumps.js');
     writeDumps(options.writeDump, plugins, options);
   }
+  for (const plugin of plugins) prepare(plugin);
   return plugins;
+}
+
+/** A plugin that cannot prepare says so, and is served all the same: its first request finds out what is wrong. */
+function prepare({ name, prepare }: PluginDefinition): void {
+  const failed = (error: unknown) =>
+    process.stderr.write(`plugin "${name}": prepare threw: ${describeError(error)}\n`);
+  try {
+    Promise.resolve(prepare?.()).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
 }

@@ -46,8 +46,11 @@ export function definePlugin(parts: PluginParts, source: DefinitionSource = {}):
   if (isPluginClass(parts.Plugin) && phases.length === 0) {
     fault(`the class \`Plugin\` has none of the methods ${PHASES.join(', ')}`);
   }
-  if (parts.validate !== undefined && typeof parts.validate !== 'function') {
-    fault(`\`validate\` must be a function, not ${show(parts.validate)}`);
+  for (const optional of ['validate', 'prepare'] as const) {
+    const value = parts[optional];
+    if (value !== undefined && typeof value !== 'function') {
+      fault(`\`${optional}\` must be a function, not ${show(value)}`);
+    }
   }
   const schema = readSchema(parts.schema);
   for (const { path, message } of schema.faults) fault(`${path}: ${message}`, 'PLUGIN_SCHEMA');
@@ -67,6 +70,7 @@ export function definePlugin(parts: PluginParts, source: DefinitionSource = {}):
     ...(schema.noConsumer && { noConsumer: true }),
     Plugin: parts.Plugin as PluginClass,
     ...(parts.validate !== undefined && { validate: parts.validate as ConfigValidator }),
+    ...(parts.prepare !== undefined && { prepare: parts.prepare as () => unknown }),
     ...(source.file !== undefined && { file: source.file }),
     modifiedAt: source.modifiedAt ?? now,
     loadedAt: now,

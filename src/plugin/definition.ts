@@ -52,6 +52,8 @@ export interface PluginDefinition {
   readonly Plugin: PluginClass;
   /** Says what the schema cannot; see {@link ConfigValidator}. */
   readonly validate?: ConfigValidator;
+  /** Loads, in a process that is going to serve, what the first request would otherwise wait for. */
+  readonly prepare?: () => unknown;
   /** The file it came from; absent for `startDedicatedServer`. */
   readonly file?: string;
   /** Modification time of the file and time of loading, Unix seconds. */

@@ -6,6 +6,7 @@ export interface PluginParts {
   readonly schema: unknown;
   readonly Plugin: unknown;
   readonly validate?: unknown;
+  readonly prepare?: unknown;
 }
 
 /** The spellings of each part: this server's own first, then the stock JavaScript server's. */
@@ -16,6 +17,7 @@ const SPELLINGS = {
   schema: ['Schema'],
   Plugin: ['Plugin'],
   validate: ['validate'],
+  prepare: ['prepare'],
 } as const;
 
 /**
@@ -40,6 +42,7 @@ export function readExports(module: unknown): PluginParts {
     schema: read('schema'),
     Plugin: read('Plugin'),
     validate: read('validate'),
+    prepare: read('prepare'),
   };
 }
 

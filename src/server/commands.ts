@@ -14,11 +14,12 @@ export interface Commands {
   readonly maxMessageBytes: number;
   /**
    * Whether events are to be sent elsewhere: another server has the socket's path by now, or this one ends. Over
-   * ProtoBuf:1 they are refused, each by closing its connection, and over MsgPack:1 as events of an unknown instance;
-   * Kong comes to the successor by its retries. To close connections that Kong believes idle would cost requests: it
-   * may be writing to one of them.
+   * ProtoBuf:1 they are refused, each by closing its connection, and Kong comes to the successor by its retries. Over
+   * MsgPack:1 it does not try again when a connection ends under a command of its, so those end that are idle.
    */
   readonly leaving: boolean;
+  /** Whether it has been leaving for so long that events over MsgPack:1 are refused, too. */
+  readonly insisting: boolean;
 
   /** The instance, marked as used; undefined when there is none. */
   findInstance(id: number): Instance | undefined;

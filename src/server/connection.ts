@@ -17,6 +17,8 @@ interface Speaker {
   close(): void;
   /** Ends the connection as soon as that costs no event. */
   drain(): void;
+  /** Ends the connection if that costs no event now, and Kong would not be sent elsewhere otherwise. */
+  leave(): void;
 }
 
 /** A connection, from its first byte on: finds out what it speaks, and closes it when that turns out not to be so. */
@@ -65,6 +67,10 @@ export class Connection {
   drain(): void {
     if (this.speaker === undefined) this.socket.end();
     else this.speaker.drain();
+  }
+
+  leave(): void {
+    this.speaker?.leave();
   }
 
   /** Whether nothing was asked yet, or not completely. */

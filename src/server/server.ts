@@ -43,6 +43,9 @@ const STEP_GRACE_MS = 60_000;
 const SWEEP_MS = 500;
 /** A refusing instance is constructed again with an event, at most once in this time. */
 const RETRY_MS = 1000;
+/** How often a server that leaves ends the idle connections of MsgPack:1, and how long it goes without any other means. */
+const LEAVE_INTERVAL_MS = 5;
+const INSIST_AFTER_MS = 1000;
 /** What a connection that has to make room for others may still read, in milliseconds. */
 const MAKE_ROOM_MS = 100;
 
@@ -55,6 +58,7 @@ export class PluginServer implements Commands, EventHost, Accepting {
   readonly log: Log;
   readonly maxMessageBytes: number;
   leaving = false;
+  insisting = false;
   generation = 0;
   /** How many connections there have been. */
   acceptedCount = 0;
@@ -70,6 +74,7 @@ export class PluginServer implements Commands, EventHost, Accepting {
   private readonly running = new Set<PluginEvent>();
   private readonly sockets = new Set<Socket>();
   private listening: Listening | undefined;
+  private leaver: NodeJS.Timeout | undefined;
   private sweeper: NodeJS.Timeout | undefined;
   private expiredAt = Date.now();
   /** The clock, as of the last sweep: exact enough for deadlines and idle times, and free. */
@@ -121,11 +126,20 @@ export class PluginServer implements Commands, EventHost, Accepting {
 
   /** From now on Kong is sent elsewhere with each event that it brings; those under way are answered. */
   leave(): void {
+    if (this.leaving) return;
     this.leaving = true;
+    const insistAt = performance.now() + INSIST_AFTER_MS;
+    this.leaver = setInterval(() => {
+      this.insisting = performance.now() >= insistAt;
+      for (const socket of this.sockets) connectionOf(socket)?.leave();
+    }, LEAVE_INTERVAL_MS);
+    this.leaver.unref();
   }
 
   stay(): void {
     this.leaving = false;
+    this.insisting = false;
+    clearInterval(this.leaver);
   }
 
   /**
@@ -152,6 +166,7 @@ export class PluginServer implements Commands, EventHost, Accepting {
   /** Stops at once: events under way are cut. */
   close(): void {
     clearInterval(this.sweeper);
+    clearInterval(this.leaver);
     this.listening?.close();
     this.listening = undefined;
     for (const socket of this.sockets) socket.destroy();

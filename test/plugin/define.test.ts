@@ -106,7 +106,8 @@ describe('a module’s exports', () => {
   test('are found under a default export and under a default of a default', () => {
     const parts = { Plugin, Version: '2.0.0', Priority: 3, Name: 'N', Schema: [] };
     for (const module of [parts, { default: parts }, { default: { default: parts }, __esModule: true }]) {
-      const { validate: _, ...read } = readExports(module);
+      const { validate, prepare, ...read } = readExports(module);
+      assert.deepEqual([validate, prepare], [undefined, undefined]);
       assert.deepEqual(read, { name: 'N', version: '2.0.0', priority: 3, schema: [], Plugin });
     }
   });

@@ -68,15 +68,32 @@ for (const how of ['removed its path', 'was killed'] as const) {
   });
 }
 
-test('over MsgPack:1, too, a server that was superseded takes no more events', async (t) => {
-  const { server, msgpackPeer } = await serving(t, { greeting: Greeting as never });
-  const peer = msgpackPeer();
+test('over MsgPack:1 a server that was superseded ends its connections once no event is under way', async (t) => {
+  let go = () => {};
+  class Waiting {
+    async access(): Promise<void> {
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
+    }
+  }
+  const { server, msgpackPeer } = await serving(t, {
+    greeting: Greeting as never,
+    waiting: Waiting as never,
+  });
+  const [busy, peer] = [msgpackPeer(), msgpackPeer()];
+  const underWay = busy.event(await busy.start('waiting'));
   const id = await peer.start('greeting');
-  assert.equal((await peer.event(id)).end, 'returned');
+  await eventually('it waits', PATIENCE_MS, () => server.connectionCount === 4);
   server.leave();
+  assert.equal((await peer.event(id)).end, 'returned', 'its Steps may come on any connection');
+  await eventually('it insists', PATIENCE_MS, () => server.insisting);
   const { end, error } = await peer.event(id);
   assert.equal(end, 'error');
   assert.match(error ?? '', /no plugin instance/);
+  go();
+  assert.equal((await underWay).end, 'returned');
+  await eventually('all are ended', PATIENCE_MS, () => server.connectionCount === 0);
 });
 
 test('connections that never ask make room for those that do, and then the idle ones', async (t) => {

@@ -6,7 +6,14 @@ export interface InstanceCommands {
   /** Returns the instance id. */
   start(plugin: ConfiguredPlugin): Promise<number>;
   close(plugin: ConfiguredPlugin, instanceId: number): Promise<void>;
+  /** Told when a start broke off in a way after which Kong's claim stays. */
+  leftClaim(plugin: ConfiguredPlugin): void;
 }
+
+/** What the log says of a claim that nobody takes back. */
+export const CLAIM_LEFT = 'the start of the instance broke off: requests wait for it, up to 10 s';
+
+const LOOK_AGAIN_MS = 100;
 
 interface Entry {
   readonly plugin: ConfiguredPlugin;
@@ -39,10 +46,13 @@ export class Instances {
     const deadline = Date.now() + this.claimTimeoutMs;
     let known = this.entries.get(key);
     while (known && known.id === undefined) {
-      if (!(await settledWithin(known.settled, deadline - Date.now()))) {
+      const patience = deadline - Date.now();
+      if (patience <= 0) {
         this.entries.delete(key);
         throw new RpcError('NOT_CLAIMED', `Could not claim instance_id for ${plugin.name} (key: ${key})`);
       }
+      // Kong only looks again and again: the claim may have been replaced by a start that had begun before it.
+      await settledWithin(known.settled, Math.min(LOOK_AGAIN_MS, patience));
       known = this.entries.get(key);
     }
     // Nothing may be awaited from here to the claim: another request would claim as well.
@@ -54,7 +64,9 @@ export class Instances {
     } catch (error) {
       // Where Kong's start is thrown out of, it never takes its claim back: the next request waits for nothing.
       const leavesClaim = error instanceof RpcError && error.isThrown;
-      if (!leavesClaim) {
+      if (leavesClaim) {
+        this.commands.leftClaim(plugin);
+      } else {
         if (this.entries.get(key) === claim) this.entries.delete(key);
         claim.settle();
       }
@@ -90,12 +102,12 @@ function newClaim(plugin: ConfiguredPlugin): Entry {
   return { plugin, settled, settle };
 }
 
-function settledWithin(settled: Promise<void>, ms: number): Promise<boolean> {
+function settledWithin(settled: Promise<void>, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), Math.max(0, ms));
+    const timer = setTimeout(resolve, ms);
     void settled.then(() => {
       clearTimeout(timer);
-      resolve(true);
+      resolve();
     });
   });
 }

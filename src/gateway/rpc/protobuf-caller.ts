@@ -5,7 +5,7 @@ import type { ConfiguredPlugin, EventOutcome, PdkHost, PluginCaller, PluginEvent
 import { LuaError, PluginEventError, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
 import type { Connection } from './connection.js';
 import { RpcError } from './errors.js';
-import { Instances } from './instances.js';
+import { CLAIM_LEFT, Instances } from './instances.js';
 import { type RpcOptions, type RpcSettings, withDefaults } from './options.js';
 import { ConnectionPool } from './pool.js';
 import { decodeArguments, encodeResult } from './protobuf-values.js';
@@ -40,6 +40,7 @@ export class ProtobufCaller implements PluginCaller {
       {
         start: (plugin) => this.startInstance(plugin),
         close: (plugin, id) => this.closeInstance(plugin, id),
+        leftClaim: ({ name }) => this.settings.log('warn', `[${name}] ${CLAIM_LEFT}`),
       },
       this.settings.claimTimeoutMs,
     );

@@ -55,6 +55,14 @@ export class MsgpackConnection {
     this.leaveIfIdle();
   }
 
+  /**
+   * What ends while Kong does not use it costs nothing. One whose event is refused is in use again at once, before Kong
+   * knows of its end, and what meets that is not tried again.
+   */
+  leave(): void {
+    this.leaveIfIdle();
+  }
+
   private receive(decoded: unknown): void {
     const message = parseMessage(decoded);
     if (message.type === 'notification') return;
@@ -85,7 +93,7 @@ export class MsgpackConnection {
       this.refuse(id, `no plugin instance #${InstanceId}`);
       return;
     }
-    if (this.commands.leaving) {
+    if (this.commands.insisting) {
       // Or Kong would come back with its next try, too.
       this.leaving = true;
       this.refuse(id, `no plugin instance #${InstanceId} any more: this server ends`);

@@ -80,6 +80,9 @@ export class ProtobufConnection {
     this.leaveIfIdle();
   }
 
+  /** Its next event is refused by the end of the connection, after which Kong tries again. */
+  leave(): void {}
+
   sendCall(call: ProtobufCall, args: readonly unknown[]): void {
     const { writer } = this;
     const start = writer.length;
