@@ -4,7 +4,7 @@ import { HeaderList } from './http/header-list.js';
 import { type ExchangeRequest, RequestBody } from './http/request-body.js';
 import type { TunnelEnd } from './http/tunnel.js';
 import type { ExchangeObserver } from './observer.js';
-import type { LuaTable } from './plugin-port.js';
+import type { LuaTable, LuaValue } from './plugin-port.js';
 import { normalizePath } from './router/path.js';
 import type { RouteMatch } from './router/router.js';
 
@@ -28,6 +28,13 @@ export interface ExitResponse {
   readonly status: number;
   /** One char per byte. */
   readonly body: string | undefined;
+}
+
+/** What kong.log.set_serialize_value noted: `add` only where there is nothing, `replace` only where there is. */
+export interface SerializeValue {
+  readonly key: string;
+  readonly value: LuaValue;
+  readonly mode: 'set' | 'add' | 'replace';
 }
 
 /** What kong.client.authenticate noted. */
@@ -99,7 +106,8 @@ export class Exchange {
 
   readonly shared: LuaTable = Object.create(null);
   readonly nginxContext: LuaTable = Object.create(null);
-  readonly serializeValues: LuaTable = Object.create(null);
+  /** What plugins put into the log serializer's table, in order. */
+  readonly serializeValues: SerializeValue[] = [];
   identity: Identity = { consumer: undefined, credential: undefined };
 
   /** Response headers: those plugins set, then the upstream's once it answered. */

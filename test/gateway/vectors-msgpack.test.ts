@@ -72,13 +72,25 @@ describe('PDK host functions against what Kong answered over MsgPack', () => {
 
   it('names what Kong has and it has not', async () => {
     const [first] = events.flat();
+    const names = ['kong.vault.get', 'kong.service.set_tls_verify', 'kong.telemetry.log'];
+    const failures: unknown[] = [];
     await stage.replay([first as NumberedVector], (host) => {
-      for (const name of ['kong.vault.get', 'kong.service.set_tls_verify', 'kong.telemetry.log']) {
-        assert.throws(() => host.call(name, ['{vault://env/x}']), /is not emulated by the local gateway/);
-      }
+      for (const name of names) failures.push(failureOf(() => host.call(name, ['x'])));
     });
+    assert.deepEqual(
+      failures.map((failure) => (failure as Error).message),
+      names.map((name) => `${name} is not emulated by the local gateway`),
+    );
   });
 });
+
+function failureOf(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}
 
 async function check(vector: NumberedVector, host: PdkHost, stage: ReplayStage): Promise<void> {
   const recorded = vector.args === '(absent)' ? [] : (vector.args ?? []);

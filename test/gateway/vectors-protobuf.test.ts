@@ -69,11 +69,17 @@ describe('PDK host functions against what Kong answered over ProtoBuf', () => {
 
   it('refuses methods that the PDK does not have', async () => {
     const [first] = events.flat();
+    let refused = 0;
     await stage.replay([first as NumberedVector], (host) => {
       for (const name of ['kong.no.such_method', 'Kong.Request.Get_Headers', 'kong.cache.get', '']) {
-        assert.throws(() => host.call(name, []), UnknownPdkMethod);
+        try {
+          host.call(name, []);
+        } catch (error) {
+          if (error instanceof UnknownPdkMethod) refused += 1;
+        }
       }
     });
+    assert.equal(refused, 4);
   });
 });
 

@@ -67,7 +67,12 @@ export function isToken(name: string): boolean {
  */
 export function headerValues(name: string, value: LuaValue): string | string[] {
   if (Array.isArray(value)) {
-    return value.filter((item) => item !== undefined).map((item) => headerText(luaText(item)));
+    // Lua's list ends before the first nil.
+    const end = value.indexOf(undefined);
+    return (end < 0 ? value : value.slice(0, end)).map((item) => {
+      if (typeof item === 'string') return headerText(item);
+      throw new LuaError(`invalid header value in array "${name}": got ${luaType(item)}, expected string`);
+    });
   }
   if (isTable(value)) {
     return [];

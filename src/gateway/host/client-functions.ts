@@ -57,12 +57,7 @@ export const clientFunctions: HostFunctions = {
   'kong.client.get_credential': get(({ exchange }) => exchange.identity.credential),
   'kong.client.get_consumer': get(({ exchange }) => exchange.identity.consumer),
   'kong.client.load_consumer': { phases: AUTHENTICATED_AND_LATER, run: loadConsumer },
-  'kong.client.authenticate': { phases: AUTHENTICATED_AND_LATER, run: authenticate },
+  'kong.client.authenticate': { phases: ['access'], run: authenticate },
   'kong.client.get_protocol': get(({ live }) => live && 'http'),
-  'kong.ip.is_trusted': {
-    run: (_, [address]) => {
-      stringArgument(address, 'address');
-      return false;
-    },
-  },
+  'kong.ip.is_trusted': { run: () => false },
 };

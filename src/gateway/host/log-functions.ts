@@ -30,8 +30,13 @@ function logAt(level: LogLevel): HostFunction {
   };
 }
 
-function setSerializeValue({ exchange }: HostContext, [key, value]: readonly LuaValue[]): LuaValue {
-  exchange.serializeValues[stringArgument(key, 'key')] = value;
+function setSerializeValue({ exchange }: HostContext, [name, value, options]: readonly LuaValue[]): LuaValue {
+  const key = stringArgument(name, 'key');
+  const mode = (isTable(options) && !Array.isArray(options) ? options.mode : undefined) ?? 'set';
+  if (mode !== 'set' && mode !== 'add' && mode !== 'replace') {
+    throw new LuaError("mode must be 'set', 'add' or 'replace'");
+  }
+  exchange.serializeValues.push({ key, value, mode });
   return undefined;
 }
 

@@ -1,4 +1,5 @@
-import { type LuaValue, type PdkHost, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
+import { methodNamed } from '../../pdk/methods.js';
+import { LuaError, type LuaValue, type PdkHost, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
 import { clientFunctions } from './client-functions.js';
 import { checkPhase, type HostContext, type HostFunction } from './context.js';
 import { logFunctions } from './log-functions.js';
@@ -21,10 +22,6 @@ export const HOST_FUNCTIONS: ReadonlyMap<string, HostFunction> = new Map(
   }),
 );
 
-/** Functions that Kong has and this gateway has not: they fail by name, where others are not known to Kong either. */
-const NOT_EMULATED =
-  /^kong\.(cache|client\.tls|cluster|configuration|db|dns|plugin|table|telemetry|tracing|vault|service\.set_tls_.*)\b/;
-
 /** Kong's side of the PDK for one event: phase checks, then the function. */
 export class EventHost implements PdkHost {
   #ended = false;
@@ -37,7 +34,10 @@ export class EventHost implements PdkHost {
     }
     const found = HOST_FUNCTIONS.get(method);
     if (found === undefined) {
-      if (NOT_EMULATED.test(method)) throw new LuaError(`${method} is not emulated by the local gateway`);
+      // Kong has it: to step over it would mislead.
+      if (methodNamed(method) !== undefined) {
+        throw new LuaError(`${method} is not emulated by the local gateway`);
+      }
       throw new UnknownPdkMethod(method);
     }
     if (found.phases !== undefined) checkPhase(this.context.phase, found.phases);

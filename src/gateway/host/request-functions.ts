@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { StoredBody } from '../http/request-body.js';
 import { forwardedPrefix } from '../http/upstream-request.js';
 import type { LuaValue } from '../plugin-port.js';
@@ -40,10 +41,13 @@ function withBody<T extends LuaValue>(context: HostContext, use: (stored: Stored
   return body.stored === undefined ? body.read().then(use) : use(body.stored);
 }
 
-const rawBody = (context: HostContext) => withBody(context, shownBody);
-
-function shownBody(stored: StoredBody): LuaValue {
-  return 'file' in stored ? { body_filepath: stored.file } : { content: stored.content.toString('latin1') };
+/** A body in a file is read where the caller says how large it may be, 0 for any size. */
+function rawBody(context: HostContext, [max]: readonly LuaValue[]): LuaValue | Promise<LuaValue> {
+  return withBody(context, (stored): LuaValue => {
+    if (!('file' in stored)) return { content: stored.content.toString('latin1') };
+    const fits = typeof max === 'number' && (max === 0 || (max > 0 && stored.bytes <= max));
+    return fits ? { content: readFileSync(stored.file, 'latin1') } : { body_filepath: stored.file };
+  });
 }
 
 function decodedBody(

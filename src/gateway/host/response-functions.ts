@@ -1,7 +1,6 @@
 import { errorBody } from '../../pdk/error-body.js';
 import type { Exchange } from '../exchange.js';
 import { grpcExit, isGrpcRequest } from '../http/grpc.js';
-import { statusText } from '../http/status-text.js';
 import { LuaError, type LuaValue, ResponseExit } from '../plugin-port.js';
 import {
   headerName,
@@ -36,24 +35,19 @@ function shownHeaders({ exchange, phase }: HostContext, max: number): LuaValue {
   return map;
 }
 
-function statusArgument(value: LuaValue): number {
+function statusArgument(value: LuaValue, lowest = 100): number {
   if (typeof value !== 'number') {
     throw new LuaError('code must be a number');
   }
-  if (!(value >= 100 && value <= 599)) {
-    throw new LuaError('code must be a number between 100 and 599');
+  if (!(value >= lowest && value <= 599)) {
+    throw new LuaError(`code must be a number between ${lowest} and 599`);
   }
   return Math.floor(value);
 }
 
 function applyHeaders(context: HostContext, headers: LuaValue): void {
-  for (const [name, values] of headers === undefined ? [] : headerTable(headers)) {
-    if (spelled(name).toLowerCase() === 'transfer-encoding') {
-      context.node.log('warn', '[kong] manually setting Transfer-Encoding. Ignored.');
-    } else {
-      setHeader(context, name, values);
-    }
-  }
+  for (const [name, values] of headers === undefined ? [] : headerTable(headers))
+    setHeader(context, name, values);
 }
 
 function end(context: HostContext, status: number, body: string | undefined, headers: LuaValue): never {
@@ -96,9 +90,13 @@ function exit(context: HostContext, [code, body, headers]: readonly LuaValue[]):
 }
 
 function error(context: HostContext, [code, text, headers]: readonly LuaValue[]): never {
-  const status = statusArgument(code);
+  const status = statusArgument(code, 400);
   const { headers: sent, id } = context.live;
-  const message = typeof text === 'string' ? text : statusText(status) || 'Unexpected error';
+  const message = isTable(text) ? encodeJson(text) : text;
+  if (message !== undefined && typeof message !== 'string') {
+    throw new LuaError('message must be a nil, a string or a table');
+  }
+  if (headers !== undefined && !isTable(headers)) throw new LuaError('headers must be a nil or table');
   const { contentType, body } = errorBody(status, message, sent.get('accept'), id);
   if (isGrpcRequest(context.live)) {
     context.live.responseHeaders.set('Content-Type', 'application/grpc');
@@ -120,6 +118,10 @@ function bufferedBody({ buffering, upstreamBody }: Exchange): string {
 /** Sets a response header, or leaves it out where node could not send it. */
 function setHeader(context: HostContext, name: string, values: string | string[], append = false): void {
   const header = spelled(name);
+  if (header.toLowerCase() === 'transfer-encoding') {
+    context.node.log('warn', '[kong] manually setting Transfer-Encoding. Ignored.');
+    return;
+  }
   if (!isToken(header)) {
     context.node.log(
       'warn',
@@ -173,7 +175,7 @@ export const responseFunctions: HostFunctions = {
   'kong.response.clear_header': {
     phases: WRITE,
     run: ({ live }, [name]) => {
-      live.responseHeaders.remove(spelled(headerName(name)));
+      live.responseHeaders.remove(spelled(stringArgument(name, 'header name')));
       return undefined;
     },
   },

@@ -1,6 +1,7 @@
 import { WORKSPACE_ID } from '../config/entities.js';
-import type { Exchange } from '../exchange.js';
-import type { LuaTable, LuaValue } from '../plugin-port.js';
+import type { Exchange, SerializeValue } from '../exchange.js';
+import { LuaError, type LuaTable } from '../plugin-port.js';
+import { isTable } from './arguments.js';
 import { encodeJson } from './body.js';
 import type { GatewayNode } from './context.js';
 import { routeTable, serviceTable } from './entity-tables.js';
@@ -57,9 +58,7 @@ export function serializeExchange(exchange: Exchange, node: GatewayNode): string
   if (exchange.identity.consumer !== undefined) {
     table.consumer = exchange.identity.consumer;
   }
-  for (const [path, value] of Object.entries(exchange.serializeValues)) {
-    setAt(table, path.split('.'), value);
-  }
+  for (const added of exchange.serializeValues) put(table, added.key.split('.'), added);
   return encodeJson(table);
 }
 
@@ -82,13 +81,16 @@ function requestBytes(exchange: Exchange): number {
   return line.length + headers + 2 + (exchange.body.length ?? 0);
 }
 
-function setAt(table: LuaTable, [key = '', ...rest]: readonly string[], value: LuaValue): void {
+function put(table: LuaTable, [name = '', ...rest]: readonly string[], added: SerializeValue): void {
+  const { key, value, mode } = added;
+  const existing = table[name];
   if (rest.length === 0) {
-    table[key] = value;
-    return;
+    if (mode === 'set' || (existing !== undefined) === (mode === 'replace')) table[name] = value;
+  } else if (existing !== undefined && !isTable(existing)) {
+    throw new LuaError(`The key '${key}' could not be used as a serialize value: '${name}' is no table`);
+  } else if (existing !== undefined || mode !== 'replace') {
+    const inner = (existing ?? {}) as LuaTable;
+    table[name] = inner;
+    put(inner, rest, added);
   }
-  const inner = table[key];
-  const next: LuaTable = typeof inner === 'object' && !Array.isArray(inner) ? inner : {};
-  table[key] = next;
-  setAt(next, rest, value);
 }

@@ -127,6 +127,11 @@ export const serviceFunctions: HostFunctions = {
   'kong.service.request.set_query': set(({ live }, [args]) => {
     live.query = encodeQuery(args) || undefined;
   }),
+  'kong.service.request.clear_query_arg': set(({ live }, [name]) => {
+    const args = new URLSearchParams(live.query);
+    args.delete(stringArgument(name, 'query argument name'));
+    live.query = args.toString() || undefined;
+  }),
   'kong.service.request.set_method': set(({ live }, [method]) => {
     const text = stringArgument(method, 'method');
     if (!METHODS.has(text)) {
@@ -145,7 +150,7 @@ export const serviceFunctions: HostFunctions = {
     setHeader(context.live, target(context), header, [...before, ...values]);
   }),
   'kong.service.request.clear_header': set(({ live }, [name]) => {
-    live.headers.remove(headerName(name));
+    live.headers.remove(stringArgument(name, 'header'));
   }),
   'kong.service.request.set_headers': set((context, [headers]) => {
     for (const [name, values] of headerTable(headers)) {
