@@ -30,7 +30,7 @@ export function buildConfig(entities: readonly ReadEntity[], source: YamlSource)
   builder.addTargets(entities.filter(({ kind, faulty }) => kind === 'targets' && !faulty));
   for (const [kind, { emulated }] of Object.entries(ENTITY_KINDS)) {
     const [first, ...others] = entities.filter((entity) => entity.kind === kind);
-    if (emulated === true || first === undefined) continue;
+    if (emulated || first === undefined) continue;
     const count = others.length === 0 ? 'one' : String(others.length + 1);
     builder.note(first, [], `${kind}: ${count}, not emulated by the local gateway`);
   }

@@ -1,5 +1,5 @@
 import { validateConfig } from '../../plugin/schema.js';
-import { CHILDREN, ENTITY_KINDS, fieldList, ROUTE_PROTOCOLS, SHORTHANDS } from './entity-schemas.js';
+import { CHILDREN, ENTITY_KINDS, ROUTE_PROTOCOLS, SHORTHANDS } from './entity-schemas.js';
 import { deriveId } from './ids.js';
 import type { TextPosition } from './scalar-position.js';
 import type { SourcePath, YamlSource } from './yaml-source.js';
@@ -92,7 +92,7 @@ export class EntityReader {
   }
 
   #readEntity(kind: string, given: Dict, path: SourcePath, parent: ReadEntity['parent']): void {
-    const { fields, checks = [], label, references = {}, idFrom = [] } = kindOf(kind);
+    const { fields, checks, label, references, idFrom } = kindOf(kind);
     const name = UNNAMED.has(kind) ? undefined : (given[label] ?? given.custom_id);
     const index = path.at(-1) as number;
     const what = `${singular(kind)} ${typeof name === 'string' && name !== '' ? `"${name}"` : `#${index + 1}`}`;
@@ -104,7 +104,7 @@ export class EntityReader {
     for (const extra of ['_comment', '_ignore']) delete own[extra];
     // The config of a plugin has a schema of its own.
     if (kind === 'plugins' && typeof own.config === 'object' && own.config !== null) own.config = {};
-    const { config: value, errors } = validateConfig(fieldList(fields), own, checks);
+    const { config: value, errors } = validateConfig(fields, own, checks);
     const id =
       typeof given.id === 'string' ? given.id : deriveId(kind, idKey(kind, idFrom, given, path, parent));
     const entity: ReadEntity = {
@@ -160,7 +160,7 @@ export class EntityReader {
     const claim = (field: string, value: string): boolean => {
       const key = `${kind}/${field}/${value}`;
       if (this.#byName.has(key)) {
-        const { idFrom = [] } = kindOf(kind);
+        const { idFrom } = kindOf(kind);
         const shared = field === 'id' && given.id === undefined ? idFrom.join(', ') : field;
         this.fault(entity, [], `there is one already with this ${shared}`);
         return false;
@@ -168,7 +168,7 @@ export class EntityReader {
       this.#byName.set(key, entity);
       return true;
     };
-    const named = (kindOf(kind).unique ?? []).every((field) => {
+    const named = kindOf(kind).unique.every((field) => {
       const value = given[field];
       return typeof value !== 'string' || value === '' || claim(field, value);
     });
@@ -178,7 +178,7 @@ export class EntityReader {
   /** Resolves every reference, once everything has been read. */
   resolve(): void {
     for (const entity of this.entities) {
-      const { references = {}, required = [] } = kindOf(entity.kind);
+      const { references, required } = kindOf(entity.kind);
       for (const [field, kind] of Object.entries(references)) {
         const value = entity.given[field] ?? undefined;
         const isParent = entity.parent?.field === field;
@@ -201,7 +201,7 @@ export class EntityReader {
     if (typeof value !== 'string' && !isTable) return 'expected a string';
     const id = isTable ? (value as Dict).id : value;
     if (typeof id !== 'string') return 'expected a name, or an id as { id: … }: its primary key is missing';
-    const name = kindOf(kind).unique?.[0];
+    const name = kindOf(kind).unique[0];
     const byName = isTable || name === undefined ? undefined : this.#byName.get(`${kind}/${name}/${id}`);
     return byName ?? this.#byName.get(`${kind}/id/${id}`) ?? `there is no ${singular(kind)} "${id}"`;
   }

@@ -63,12 +63,12 @@ export function checkPlugin(
     return;
   }
   const config = (given.config ?? {}) as Record<string, unknown>;
-  for (const field of bundled.required) {
+  for (const field of bundled.required ?? []) {
     if (config[field] === undefined || config[field] === null) {
       reader.fault(entity, ['config', field], 'required field missing');
     }
   }
-  if (bundled.httpOnly && Array.isArray(given.protocols)) {
+  if (bundled.httpOnly === true && Array.isArray(given.protocols)) {
     const odd = given.protocols.findIndex((protocol) => !/^(http|grpc)s?$/.test(String(protocol)));
     if (odd >= 0) reader.fault(entity, ['protocols', odd], 'expected one of: grpc, grpcs, http, https');
   }
