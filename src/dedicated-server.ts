@@ -1,6 +1,7 @@
 import { defineCommand } from './command-line/command.js';
 import { definitionFromParts } from './plugin/dedicated.js';
 import type { PluginClass } from './plugin/definition.js';
+import type { ConfigValidator } from './plugin/validate.js';
 import { serveOrDump } from './serve-or-dump.js';
 import { SERVE_FLAGS, serveOptions } from './server/flags.js';
 import { packageVersion } from './version.js';
@@ -12,7 +13,7 @@ import { packageVersion } from './version.js';
  *
  * ```ts
  * if (process.argv[1] === import.meta.filename) {
- *   await startDedicatedServer('hello', Plugin, version, priority, Schema);
+ *   await startDedicatedServer('hello', Plugin, version, priority, Schema, validate);
  * }
  * ```
  *
@@ -24,8 +25,9 @@ export async function startDedicatedServer(
   version: string,
   priority: number,
   Schema: unknown = [],
+  validate?: ConfigValidator,
 ): Promise<void> {
-  const definition = definitionFromParts(name, Plugin, version, priority, Schema);
+  const definition = definitionFromParts(name, Plugin, version, priority, Schema, validate);
   const command = defineCommand({
     program: name,
     flags: SERVE_FLAGS,

@@ -13,3 +13,15 @@ const FOLDERS = [`${PACKAGE}/src/`, `${PACKAGE}/dist/src/`, `${PACKAGE}/dist/chu
 export function isOwnCode(line: string): boolean {
   return FOLDERS.some((folder) => line.includes(folder));
 }
+
+/** ` (at /plugins/secret.js:3:11)`: where a plugin's code threw, or called what threw. Empty where nothing is known. */
+export function placeOf(error: unknown): string {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return '';
+  for (const line of error.stack.split('\n')) {
+    const place = /^ {4}at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(line)?.[1];
+    if (place === undefined) continue;
+    const file = place.replace(/^file:\/\//, '');
+    if (!isOwnCode(file) && !file.includes('/node_modules/')) return ` (at ${file})`;
+  }
+  return '';
+}

@@ -1,5 +1,6 @@
 import { definePlugin } from './define.js';
 import type { PluginClass, PluginDefinition } from './definition.js';
+import type { ConfigValidator } from './validate.js';
 
 /**
  * The definition of a plugin whose own file is the server's entry, from the arguments of `startDedicatedServer`
@@ -13,6 +14,7 @@ export function definitionFromParts(
   version: string,
   priority: number,
   Schema: unknown,
+  validate?: ConfigValidator,
 ): PluginDefinition {
-  return definePlugin({ name, Plugin, version, priority, schema: Schema });
+  return definePlugin({ name, Plugin, version, priority, schema: Schema, validate });
 }

@@ -1,3 +1,4 @@
+import { placeOf } from '../own-code.js';
 import type { PluginConfig } from './plugin-config.js';
 
 /** One thing that is wrong with a configuration, as a plugin's `validate` reports it. */
@@ -29,22 +30,48 @@ export interface ValidationContext {
  */
 export type ConfigValidator = (config: PluginConfig, context: ValidationContext) => readonly ConfigProblem[];
 
-/** Runs a plugin's `validate`, if it has one. Never throws: what the plugin's function throws becomes a problem. */
+/** What {@link findConfigProblems} has to know of a plugin. */
+export interface ValidatedPlugin {
+  readonly validate?: ConfigValidator | undefined;
+  readonly file?: string | undefined;
+}
+
+/**
+ * Runs a plugin's `validate`, if it has one. Never throws: what is wrong with the function itself becomes a problem of the
+ * configuration as a whole, which names the function's file.
+ */
 export function findConfigProblems(
-  validate: ConfigValidator | undefined,
+  { validate, file }: ValidatedPlugin,
   config: PluginConfig,
   context: ValidationContext,
 ): readonly ConfigProblem[] {
   if (validate === undefined) return [];
+  const faulty = (what: string) => [
+    { path: [], message: `its validate${file === undefined ? '' : ` in ${file}`} ${what}` },
+  ];
   try {
     const problems: unknown = validate(config, context);
     if (problems === undefined || problems === null) return [];
-    if (Array.isArray(problems) && problems.every(isProblem)) return problems;
-    return [{ path: [], message: "the plugin's validate must return a list of { path, message }" }];
+    const odd = Array.isArray(problems) ? problems.findIndex((problem) => !isProblem(problem)) : undefined;
+    if (odd === -1) return problems as ConfigProblem[];
+    const returned =
+      odd === undefined
+        ? shape(problems)
+        : `a list with ${shape((problems as unknown[])[odd])} at index ${odd}`;
+    // Nobody else waits for it, and a rejection that nobody hears of ends the process.
+    if (problems instanceof Promise) problems.catch(() => undefined);
+    return faulty(`must return a list of { path, message }, at once, and returned ${returned}`);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return [{ path: [], message: `the plugin's validate threw: ${reason}` }];
+    return faulty(`threw: ${reason}${placeOf(error)}`);
   }
+}
+
+/** Of what kind a value is, without what it holds: that may be a secret. */
+function shape(value: unknown): string {
+  if (value instanceof Promise) return 'a promise';
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : `a ${typeof value}`;
+  return Array.isArray(value) ? 'a list' : `an object with the keys [${Object.keys(value).join(', ')}]`;
 }
 
 /** `config.access[1]`, as messages name a place in a configuration. */
@@ -56,6 +83,13 @@ export function configPath(path: readonly (string | number)[]): string {
 }
 
 function isProblem(value: unknown): value is ConfigProblem {
-  const { path, message } = (value ?? {}) as { path?: unknown; message?: unknown };
-  return Array.isArray(path) && typeof message === 'string';
+  const { path, message, position } = (value ?? {}) as Record<string, unknown>;
+  const { line, column } = (position ?? { line: 1, column: 1 }) as Record<string, unknown>;
+  return (
+    typeof message === 'string' &&
+    Array.isArray(path) &&
+    path.every((part) => typeof part === 'string' || Number.isInteger(part)) &&
+    Number.isInteger(line) &&
+    Number.isInteger(column)
+  );
 }

@@ -1,5 +1,4 @@
 import { PluginServerError } from '../errors.js';
-import { isOwnCode } from '../own-code.js';
 
 /**
  * Why a command of Kong's was refused.
@@ -50,18 +49,6 @@ export function stackWithCauses(error: unknown): string | undefined {
     cause = causeOf(cause);
   }
   return text;
-}
-
-/** ` (at /plugins/secret.js:3:11)`: where a plugin's code threw, or called what threw. Empty where nothing is known. */
-export function placeOf(error: unknown): string {
-  if (!(error instanceof Error) || typeof error.stack !== 'string') return '';
-  for (const line of error.stack.split('\n')) {
-    const place = /^ {4}at (?:.*\()?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (place === undefined) continue;
-    const file = place.replace(/^file:\/\//, '');
-    if (!isOwnCode(file) && !file.includes('/node_modules/')) return ` (at ${file})`;
-  }
-  return '';
 }
 
 function describeAlone(error: unknown): string {

@@ -1,3 +1,4 @@
+import { placeOf } from '../own-code.js';
 import { prepareArguments } from '../pdk/arguments.js';
 import type { Bridge } from '../pdk/bridge.js';
 import type { Composed } from '../pdk/composed.js';
@@ -6,7 +7,7 @@ import { createKong } from '../pdk/kong.js';
 import { methodNamed, type PdkMethod, PHASE_LETTERS, receivesBody } from '../pdk/methods.js';
 import { STOCK_RESULTS } from '../pdk/stock-results.js';
 import type { Phase, PluginConfig } from '../plugin/definition.js';
-import { describeError, placeOf, stackWithCauses } from './errors.js';
+import { describeError, stackWithCauses } from './errors.js';
 import type { Instance } from './instances/instances.js';
 import type { Log } from './log.js';
 

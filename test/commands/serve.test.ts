@@ -281,7 +281,9 @@ describe('startDedicatedServer', { concurrency: true }, () => {
             await kong.response.setHeader('x-solo', 'yes');
           }
         }
-        await startDedicatedServer('solo', Plugin, '0.3.0', 5, [{ message: { type: 'string' } }]);
+        const validate = ({ message }: Record<string, unknown>) =>
+          message === 'never' ? [{ path: ['message'], message: 'must not be never' }] : [];
+        await startDedicatedServer('solo', Plugin, '0.3.0', 5, [{ message: { type: 'string' } }], validate);
       `,
     }),
     'solo.mts',
@@ -322,6 +324,10 @@ describe('startDedicatedServer', { concurrency: true }, () => {
       [calls, end],
       [[{ Method: 'kong.response.set_header', Args: ['x-solo', 'yes'] }], 'returned'],
     );
+    const refused = new KongPeer(socket);
+    const event = await refused.event((await refused.start('solo', { message: 'never' })) as number);
+    refused.close();
+    assert.match(JSON.stringify(event.calls[0]), /plugin ..solo..: config\.message: must not be never/);
     assert.equal((await server.stop()).code, 0);
     assert.ok(!existsSync(socket));
   });

@@ -26,7 +26,7 @@ export type PluginCatalog = ReadonlyMap<string, PluginKind>;
 /** What the catalog takes of a definition. */
 export type CatalogedPlugin = Pick<
   PluginDefinition,
-  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks' | 'noConsumer' | 'validate'
+  'name' | 'priority' | 'phases' | 'schema' | 'entityChecks' | 'noConsumer' | 'validate' | 'file'
 >;
 
 /**
@@ -58,7 +58,7 @@ export function pluginCatalog(
       if (faults.length > 0) return { config: result.config, faults };
       return {
         config: result.config,
-        faults: findConfigProblems(definition.validate, result.config, context),
+        faults: findConfigProblems(definition, result.config, context),
       };
     };
     catalog.set(name, { name, priority, phases, runsIn: 'server', noConsumer, validate });

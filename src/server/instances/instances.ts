@@ -1,6 +1,7 @@
+import { placeOf } from '../../own-code.js';
 import type { PluginConfig, PluginDefinition, PluginObject } from '../../plugin/definition.js';
 import { configPath, findConfigProblems, type ValidationContext } from '../../plugin/validate.js';
-import { CommandRefused, describeError, placeOf } from '../errors.js';
+import { CommandRefused, describeError } from '../errors.js';
 import type { Log } from '../log.js';
 
 /** A started plugin: one per plugin configuration and nginx worker. */
@@ -75,7 +76,7 @@ export class InstanceStore {
   }
 
   private construct(plugin: PluginDefinition, config: PluginConfig): Pick<Instance, 'object' | 'refusal'> {
-    const problems = findConfigProblems(plugin.validate, config, this.context);
+    const problems = findConfigProblems(plugin, config, this.context);
     const said = problems.map(({ path, message, position }) => {
       const place = position === undefined ? '' : `:${position.line}:${position.column}`;
       return `${configPath(path)}${place}: ${message}`;
