@@ -10,6 +10,7 @@ import { pluginCatalog } from '../../src/gateway/config/catalog.js';
 import { parseDeclarativeConfig } from '../../src/gateway/config/parse.js';
 import { createGateway } from '../../src/gateway/gateway.js';
 import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
+import { CLAIM_LEFT } from '../../src/gateway/rpc/instances.js';
 import type { PluginDefinition } from '../../src/plugin/definition.js';
 import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
 import { startPostgres } from '../support/postgres.js';
@@ -78,6 +79,8 @@ export class FaultRig {
   readonly reached: Record<string, number> = { good: 0, forged: 0 };
   /** The gateways. */
   readonly targets: Target[] = [];
+  /** When starts of an instance broke off so that requests waited for them, up to 10 s as in Kong. */
+  readonly claims: number[] = [];
   /** What the gateways' error logs say. */
   readonly errors: string[] = [];
   server!: Supervised;
@@ -213,6 +216,7 @@ export class FaultRig {
     assert.deepEqual(parsed.problems, []);
     const log = (level: string, line: string) => {
       if (level === 'error') this.errors.push(`${protocol}: ${line}`);
+      if (line.includes(CLAIM_LEFT)) this.claims.push(performance.now());
     };
     const caller = new KongWorkers(() => createPluginCaller(protocol, { socketPath: this.socketPath, log }));
     this.kongs.push(caller);

@@ -12,8 +12,14 @@ import { CLIENTS, FaultRig, type FaultRigOptions, startCustomers } from './rig.j
 const PATIENCE_MS = 60_000;
 const KILLS = full ? 200 : 6;
 const BETWEEN_KILLS_MS = full ? 2000 : 500;
-/** A claim that is left behind costs 10 s. A machine that runs other tests as well is slow by itself. */
+/** A machine that runs other tests as well is slow by itself. */
 const SLOW_MS = full ? 1000 : 5000;
+/** How long Kong's requests wait for a claim that was left behind. */
+const CLAIM_MS = 10_000;
+/** Until the gateway has noticed the end of every connection of a worker that was killed. */
+const NOTICED_MS = full ? 500 : 3000;
+
+const took = ({ sentAt, at }: Answer) => at - sentAt;
 
 /** Faults of the plugin server's process and of its socket, each under a steady load of good and forged requests. */
 describe('the plugin server', () => {
@@ -71,40 +77,45 @@ describe('the plugin server', () => {
 
   it(`primary and workers are killed at random moments, ${KILLS} times`, async (t) => {
     const rig = await start(t, { args: ['--workers', '2'] });
-    let bound = 0;
-    const kills: { at: number; what: string }[] = [];
+    const killedAt: number[] = [];
     const faultAt = performance.now();
     for (let round = 0; round < KILLS; round++) {
       const what = ['primary', 'worker', 'both'][round % 3] as string;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * BETWEEN_KILLS_MS));
       const { starts } = rig.server;
       const workers = rig.server.workers();
-      kills.push({ at: performance.now(), what });
       if (what !== 'worker') process.kill(rig.server.pid, 'SIGKILL');
       if (what === 'both') await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
       if (what !== 'primary') {
-        // One request under way for each client and protocol, on whichever connection.
-        bound += 8;
+        killedAt.push(performance.now());
         signalProcess(workers[round % workers.length] as number, 'SIGKILL');
       }
       if (what !== 'worker') await rig.server.serving(starts + 1);
       await eventually('two workers', PATIENCE_MS, () => rig.server.workers().length === 2);
     }
-    const failed = rig.load.wrong(faultAt, 'protobuf');
-    t.diagnostic(`${rig.load.answers.length} requests, ${failed.length} failed over ProtoBuf:1`);
-    const slow = rig.load.answers.filter(({ sentAt, at }) => sentAt >= faultAt && at - sentAt > SLOW_MS);
-    const told = (answers: Answer[]) =>
-      answers
-        .map(({ sentAt, at, status, target }) => {
-          const kill = kills.findLast((k) => k.at <= at);
-          const sent = Math.round(sentAt - (kill?.at ?? 0));
-          return `${target} ${status}: sent ${sent} ms after the kill of ${kill?.what}, took ${Math.round(at - sentAt)} ms`;
-        })
-        .join('\n');
-    const slowest = rig.load.answers.reduce((most, { sentAt, at }) => Math.max(most, at - sentAt), 0);
-    t.diagnostic(`the slowest took ${Math.round(slowest)} ms`);
-    assert.ok(failed.length <= bound, told(failed));
-    assert.equal(slow.length, 0, told(slow));
+    await rig.load.progress(20);
+    // test/server/killed.test.ts shows how the end of a worker leaves a claim, for which Kong's requests wait 10 s; the
+    // end of a primary leaves none.
+    for (const claim of rig.claims) {
+      assert.ok(
+        killedAt.some((at) => claim >= at && claim - at < NOTICED_MS),
+        'a claim was left behind by no kill of a worker',
+      );
+    }
+    const waitedFor = (answer: Answer) =>
+      rig.claims.some((claim) => claim < answer.at && answer.sentAt < claim + CLAIM_MS);
+    const answers = rig.load.answers.filter(({ sentAt }) => sentAt >= faultAt);
+    const slow = answers.filter((answer) => took(answer) > SLOW_MS && !waitedFor(answer));
+    const failed = rig.load.wrong(faultAt, 'protobuf').filter((answer) => !waitedFor(answer));
+    const slowest = answers
+      .filter((answer) => !waitedFor(answer))
+      .reduce((most, a) => Math.max(most, took(a)), 0);
+    t.diagnostic(
+      `${answers.length} requests, ${failed.length} failed over ProtoBuf:1 with the ${killedAt.length} workers that were killed; ` +
+        `${rig.claims.length} claims were left behind; of all others the slowest took ${Math.round(slowest)} ms`,
+    );
+    assert.ok(failed.length <= killedAt.length * CLIENTS, 'more than was under way');
+    assert.deepEqual(slow, []);
     assert.deepEqual(rig.load.letThrough, []);
     await rig.settle(await recovery(t, rig, performance.now()));
   });
