@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ const PLUGINS = join(here, 'plugin');
 export const OURS = join(root, 'dist', 'src', 'cli.js');
 const STOCK = createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver');
 const START_TIMEOUT = 120_000;
+const PROFILE_TIMEOUT = 30_000;
 
 export const CONTESTANTS = ['ours-protobuf', 'ours-msgpack', 'stock', 'floor'] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
@@ -81,6 +82,7 @@ export async function startServer(
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const stop = async () => {
+    if (options.profile !== undefined && contestant.startsWith('ours')) await profiled(child, options.profile);
     await stopped(child);
     process.off('exit', killed);
     rmSync(folder, { recursive: true, force: true });
@@ -153,6 +155,15 @@ function accepts(path: string): Promise<boolean> {
     });
     socket.once('error', () => resolve(false));
   });
+}
+
+/** Ends the workers, which are killed otherwise, and waits for what they write then. */
+async function profiled(child: ChildProcess, folder: string): Promise<void> {
+  const workers = processTree(child.pid as number).filter((pid) => pid !== child.pid);
+  for (const worker of workers) process.kill(worker, 'SIGTERM');
+  const until = Date.now() + PROFILE_TIMEOUT;
+  const written = () => workers.filter((pid) => readdirSync(folder).some((file) => file.includes(`.${pid}.`)));
+  while (written().length < workers.length && Date.now() < until) await pause(20);
 }
 
 async function stopped(child: ChildProcess): Promise<void> {

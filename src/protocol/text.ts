@@ -31,9 +31,11 @@ export function decodeText(bytes: Buffer, start: number, end: number): string {
 export function decodeKey(bytes: Buffer, start: number, end: number): string {
   const length = end - start;
   if (length > MAX_CACHED_KEY_BYTES) return decodeText(bytes, start, end);
-  let hash = length;
-  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
-  const slot = hash & (CACHE_SLOTS - 1);
+  if (length === 0) return '';
+  // Names of one request differ in length, in the middle or at their ends.
+  const ends = ((bytes[start] as number) << 5) ^ ((bytes[end - 1] as number) << 2);
+  const inside = (bytes[start + (length >> 1)] as number) ^ ((bytes[start + (length >> 2)] as number) << 4);
+  const slot = (length * 37 + ends + inside) & (CACHE_SLOTS - 1);
   const cached = cachedKeys[slot];
   if (cached !== undefined && cached.length === length && sameBytes(cached, bytes, start)) return cached;
   const text = decodeText(bytes, start, end);

@@ -96,7 +96,7 @@ export class Connection {
   private identify(chunk: Buffer): Speaker | undefined {
     const bytes = this.first === undefined ? chunk : Buffer.concat([this.first, chunk]);
     const protocol = sniffProtocol(bytes);
-    if (protocol === undefined) this.first = bytes;
+    if (protocol === undefined) this.first = Buffer.from(bytes);
     else if (protocol === 'protobuf') this.speaker = new ProtobufConnection(this.socket, this.commands);
     else this.speaker = new MsgpackConnection(this.socket, this.commands, this.events);
     return this.speaker;

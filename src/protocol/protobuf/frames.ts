@@ -25,10 +25,10 @@ export function encodeFrame(payload: Uint8Array): Buffer {
 export class FrameReader {
   private readonly onFrame: (payload: Buffer) => void;
   private readonly maxFrameBytes: number;
+  /** The length of the frame that is being read; -1 while that is still to come. */
+  private length = -1;
   private held: Buffer | undefined;
   private heldBytes = 0;
-  /** Bytes to hold before anything can be decided: the rest of a length, then the rest of a frame. */
-  private wanted = HEADER_BYTES;
 
   /**
    * @param onFrame is given each payload; it may keep it only until it returns, or copy it
@@ -41,7 +41,7 @@ export class FrameReader {
 
   /** True between frames: nothing of a next one has arrived. */
   get idle(): boolean {
-    return this.heldBytes === 0;
+    return this.heldBytes === 0 && this.length < 0;
   }
 
   /**
@@ -59,24 +59,33 @@ export class FrameReader {
       this.heldBytes = 0;
     }
     let pos = 0;
-    this.wanted = HEADER_BYTES;
-    while (bytes.length - pos >= HEADER_BYTES) {
-      const length = bytes.readUInt32LE(pos);
-      if (length > this.maxFrameBytes) {
-        throw new ProtocolError(
-          'FRAME_TOO_LARGE',
-          `a frame of ${length} bytes was announced; the limit is ${this.maxFrameBytes}`,
-        );
+    for (;;) {
+      if (this.length < 0) {
+        if (bytes.length - pos < HEADER_BYTES) break;
+        this.length = this.accepted(bytes.readUInt32LE(pos));
+        pos += HEADER_BYTES;
       }
-      const end = pos + HEADER_BYTES + length;
-      if (end > bytes.length) {
-        this.wanted = HEADER_BYTES + length;
-        break;
-      }
-      this.onFrame(bytes.subarray(pos + HEADER_BYTES, end));
+      const end = pos + this.length;
+      if (end > bytes.length) break;
+      this.length = -1;
+      // Kong writes a length and what it announces apart, so that this is mostly all that came.
+      this.onFrame(pos === 0 && end === bytes.length ? bytes : bytes.subarray(pos, end));
       pos = end;
     }
     if (pos < bytes.length) this.hold(pos === 0 ? bytes : bytes.subarray(pos));
+  }
+
+  /** Bytes to hold before anything can be decided: a length, or what it announces. */
+  private get wanted(): number {
+    return this.length < 0 ? HEADER_BYTES : this.length;
+  }
+
+  private accepted(length: number): number {
+    if (length <= this.maxFrameBytes) return length;
+    throw new ProtocolError(
+      'FRAME_TOO_LARGE',
+      `a frame of ${length} bytes was announced; the limit is ${this.maxFrameBytes}`,
+    );
   }
 
   private hold(chunk: Buffer): Buffer {

@@ -43,7 +43,8 @@ export class MsgpackConnection {
 
   /** @throws ProtocolError on malformed bytes; the caller closes the connection */
   push(chunk: Buffer): void {
-    this.messages.push(chunk);
+    // What is decoded has views of it, and the memory of a read is used for the next one.
+    this.messages.push(Buffer.from(chunk));
   }
 
   /** Events do not end with a connection: their next Step may come on another one. */

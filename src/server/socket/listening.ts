@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { describeError } from '../errors.js';
 import type { Log } from '../log.js';
+import { readIntoSharedBuffer } from './shared-buffer.js';
 
 /** What a socket that is listened on does with a server. */
 export interface Accepting {
@@ -25,9 +26,13 @@ export interface Listening {
   close(): void;
 }
 
-/** A listener that does not listen yet; connections stay open for writing when their other side has ended. */
+/**
+ * A listener that does not listen yet; connections stay open for writing when their other side has ended, and a chunk of
+ * theirs holds its bytes only until the listener for `data` returns.
+ */
 export function createListener(log: Log, accept: (socket: Socket) => void): Server {
   const server = createServer({ allowHalfOpen: true }, accept);
+  server.on('listening', () => readIntoSharedBuffer(server, accept));
   server.on('error', (error) => log.error(`listening socket: ${describeError(error)}`));
   return server;
 }
