@@ -82,7 +82,8 @@ export async function startServer(
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const stop = async () => {
-    if (options.profile !== undefined && contestant.startsWith('ours')) await profiled(child, options.profile);
+    if (options.profile !== undefined && contestant.startsWith('ours'))
+      await profiled(child, options.profile);
     await stopped(child);
     process.off('exit', killed);
     rmSync(folder, { recursive: true, force: true });
@@ -162,7 +163,8 @@ async function profiled(child: ChildProcess, folder: string): Promise<void> {
   const workers = processTree(child.pid as number).filter((pid) => pid !== child.pid);
   for (const worker of workers) process.kill(worker, 'SIGTERM');
   const until = Date.now() + PROFILE_TIMEOUT;
-  const written = () => workers.filter((pid) => readdirSync(folder).some((file) => file.includes(`.${pid}.`)));
+  const written = () =>
+    workers.filter((pid) => readdirSync(folder).some((file) => file.includes(`.${pid}.`)));
   while (written().length < workers.length && Date.now() < until) await pause(20);
 }
 
