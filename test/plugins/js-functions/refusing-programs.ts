@@ -1,161 +1,7 @@
 import fc from 'fast-check';
+import { comma, grammar, own, property } from './program-grammar.js';
 
 // Random programs that refuse every request, whatever happens in them before.
-
-/** Names that programs declare, use, and assign to. */
-const NAMES = ['a', 'b', 'c', 'then', 'kong', 'Promise', 'globalThis'] as const;
-const own = fc.constantFrom('a', 'b', 'c');
-const anyName = fc.oneof({ weight: 6, arbitrary: own }, { weight: 1, arbitrary: fc.constantFrom(...NAMES) });
-
-const literal = fc.oneof(
-  fc.integer().map(String),
-  fc.constantFrom('null', 'undefined', 'true', 'NaN', '-0', '(2 ** 53)', '[]', '{}', '`t`', '/(a+)+$/y'),
-  fc.string({ maxLength: 12 }).map((text) => JSON.stringify(text)),
-  fc.constantFrom(
-    'Symbol.iterator',
-    'Symbol.toPrimitive',
-    'Symbol.species',
-    '"__proto__"',
-    "'x'.repeat(3e4)",
-  ),
-);
-
-const property = fc.constantFrom(
-  ...[
-    'then',
-    'constructor',
-    '__proto__',
-    'prototype',
-    'toJSON',
-    'length',
-    'name',
-    'x',
-    'get',
-    'map',
-    'return',
-  ],
-);
-const owner = fc.constantFrom(
-  ...['Object.prototype', 'Promise.prototype', 'Array.prototype', 'Function.prototype', 'Promise', 'JSON'],
-  ...[
-    'kong',
-    'kong.response',
-    'kong.request',
-    'globalThis',
-    'Error.prototype',
-    'Symbol.prototype',
-    'Reflect',
-  ],
-);
-/** None of these lets a request through or answers it with a success. */
-const pdk = fc.constantFrom(
-  ...[
-    'request.getHeader',
-    'request.getRawBody',
-    'request.getPath',
-    'nginx.setCtx',
-    'nginx.getCtx',
-    'log.notice',
-  ],
-  ...[
-    'service.request.setHeader',
-    'service.request.setRawBody',
-    'response.setHeader',
-    'response.clearHeader',
-  ],
-  ...['client.getIp', 'ctx.shared.set', 'request.getBody', 'service.setTarget', 'router.getRoute'],
-);
-const builtIn = fc.constantFrom(
-  ...[
-    'JSON.stringify',
-    'JSON.parse',
-    'Object.freeze',
-    'Object.keys',
-    'Array.from',
-    'Promise.all',
-    'Promise.race',
-  ],
-  ...[
-    'Promise.resolve',
-    'Promise.reject',
-    'Reflect.ownKeys',
-    'Object.getPrototypeOf',
-    'structuredClone',
-    'String',
-  ],
-  ...['Number', 'Symbol', 'crypto.sha256', 'atob', 'new URL', 'new URLSearchParams', 'new Map', 'new Set'],
-  ...[
-    'new Promise',
-    'new Error',
-    'new Uint8Array',
-    'Object.defineProperty',
-    'Function',
-    'new Proxy',
-    'new Date',
-  ],
-);
-const operator = fc.constantFrom('+', '-', '*', '==', '===', '<', '??', '||', '&&', 'in', 'instanceof', ',');
-const comma = (parts: readonly string[]) => parts.join(', ');
-
-type Grammar = {
-  readonly expression: string;
-  readonly statement: string;
-  readonly block: string;
-  readonly callee: string;
-};
-
-const grammar = fc.letrec<Grammar>((tie) => {
-  const expression = tie('expression');
-  const block = tie('block');
-  const args = fc.array(expression, { maxLength: 3 }).map(comma);
-  return {
-    callee: fc.oneof(
-      block.map((body) => `(() => ${body})`),
-      block.map((body) => `(async (a: any, b?: string) => ${body})`),
-      block.map((body) => `(function c(a, b) ${body})`),
-      block.map((body) => `(function* () ${body})`),
-      block.map((body) => `(async function* () ${body})`),
-      expression.map((value) => `((...a) => ${value})`),
-    ),
-    expression: fc.oneof(
-      { depthSize: 'xsmall', withCrossShrink: true },
-      literal,
-      anyName,
-      fc.tuple(expression, operator, expression).map(([a, op, b]) => `((${a}) ${op} (${b}))`),
-      fc.tuple(builtIn, args).map(([name, list]) => `${name}(${list})`),
-      fc.tuple(pdk, args).map(([name, list]) => `kong.${name}(${list})`),
-      fc.tuple(tie('callee'), args).map(([callee, list]) => `${callee}(${list})`),
-      tie('callee'),
-      fc.array(expression, { maxLength: 3 }).map((items) => `[${items.join(', ...')}]`),
-      fc.tuple(property, expression).map(([key, value]) => `({ ${key}: ${value} })`),
-      fc.tuple(property, expression).map(([key, value]) => `({ get ${key}() { return ${value}; } })`),
-      fc.tuple(expression, property).map(([value, key]) => `(${value})?.${key}`),
-      block.map((body) => `({ then(a, b) ${body} })`),
-      block.map((body) => `(class extends Promise { constructor(a) { super(a); ${body} } })`),
-      fc.tuple(own, expression).map(([name, value]) => `(${name} = ${value} as any)`),
-      fc.tuple(owner, property, expression).map(([object, key, value]) => `(${object}.${key} = ${value})`),
-      fc.tuple(expression, expression).map(([a, b]) => `new Proxy(Object(${a}), Object(${b}))`),
-    ),
-    statement: fc.oneof(
-      { depthSize: 'xsmall', withCrossShrink: true },
-      expression.map((value) => `(${value});`),
-      fc.tuple(own, expression).map(([name, value]) => `${name} = ${value};`),
-      fc.tuple(expression, block, block).map(([test, yes, no]) => `if (${test}) ${yes} else ${no}`),
-      fc.tuple(own, block).map(([name, body]) => `for (let ${name} = 0; ${name} < 3; ${name}++) ${body}`),
-      fc.tuple(expression, block).map(([list, body]) => `for (const b of Object.keys(${list})) ${body}`),
-      fc.tuple(block, block).map(([a, b]) => `try ${a} catch (c) ${b}`),
-      fc.tuple(block, block).map(([a, b]) => `try ${a} finally ${b}`),
-      fc.tuple(block, block).map(([a, b]) => `for (;;) { ${a} try { break; } finally ${b} }`),
-      fc.tuple(expression, block).map(([value, body]) => `switch (${value}) { case 1: ${body} default: }`),
-      expression.map((value) => `<!-- ${value.replaceAll(/[\n\r\u2028\u2029]/g, ' ')}\n`),
-      expression.map((value) => `(async () => { await ${value}; })();`),
-      expression.map((value) => `Promise.resolve(${value}).then((a) => a, () => {});`),
-      fc.tuple(expression, block).map(([value, body]) => `Promise.resolve(${value}).then((a) => ${body});`),
-      fc.constantFrom('for (;;);', 'throw new Error("mine");', 'debugger;', 'new Promise(() => {});'),
-    ),
-    block: fc.array(tie('statement'), { maxLength: 2 }).map((parts) => `{ ${parts.join('\n')} }`),
-  };
-});
 
 const statements = fc
   .array(grammar.statement, { minLength: 1, maxLength: 5 })
@@ -167,6 +13,63 @@ const waits = fc
 const program = fc.oneof(statements, waits);
 
 const REFUSAL = `kong.response.exit(403, { message: 'no' });`;
+
+/** What cannot be handed over: too deep, too many, a key `__proto__`, a cycle, or it throws when it is read. */
+const uncrossable = fc.letrec<{ readonly value: string }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'xsmall', withCrossShrink: true },
+    fc
+      .integer({ min: 1, max: 300 })
+      .map((depth) => `JSON.parse('['.repeat(${depth}) + ']'.repeat(${depth}))`),
+    fc
+      .integer({ min: 60, max: 70 })
+      .map((depth) => `Array.from({ length: ${depth} }).reduce((a) => ({ a }), 1)`),
+    fc.integer({ min: 49_990, max: 50_010 }).map((length) => `Array(${length}).fill(0)`),
+    fc.constantFrom(
+      `JSON.parse('{"__proto__":1}')`,
+      '(() => { const d: any = {}; d.d = d; return d; })()',
+      '(() => { const d: any = []; d[0] = [d]; return d; })()',
+      'new Proxy({}, { ownKeys() { throw 1; } })',
+      'new Proxy([], { get() { throw null; } })',
+      '(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()',
+    ),
+    grammar.expression.map((thrown) => `({ get a() { throw ${thrown}; } })`),
+    grammar.expression.map((thrown) => `({ toJSON() { throw ${thrown}; } })`),
+    tie('value').map((value) => `[1, ${value}]`),
+    fc.tuple(property, tie('value')).map(([key, value]) => `({ ${key}: ${value} })`),
+    tie('value').map((value) => `Object.assign(Promise.resolve(), { a: ${value} })`),
+    tie('value').map((value) => `({ toJSON: () => ${value} })`),
+  ),
+})).value;
+
+/** A refusal with arguments of every kind, waited for or not. */
+const exit = fc
+  .tuple(
+    fc.constantFrom('exit', 'error'),
+    fc.oneof(
+      { weight: 1, arbitrary: grammar.expression },
+      { weight: 3, arbitrary: uncrossable },
+      { weight: 1, arbitrary: fc.tuple(grammar.expression, uncrossable).map(comma) },
+      { weight: 1, arbitrary: fc.tuple(uncrossable, grammar.expression).map(comma) },
+    ),
+  )
+  .chain(([method, args]) => {
+    // Made where nothing catches what making them throws: only the call itself is to be swallowed.
+    const given = `const given: any[] = [403, ${args}];\n`;
+    const call = `kong.response.${method}(...given)`;
+    return fc
+      .constantFrom(
+        `${call};`,
+        `await ${call};`,
+        `${call}.catch(() => {});`,
+        `try { await ${call}; } catch {}`,
+        `try { ${call}; } catch {} finally { await null; }`,
+        `(async () => { try { await null; ${call}; } catch {} })();\nawait kong.request.getPath();`,
+        `await Promise.allSettled([${call}]);`,
+        `await Promise.race([${call}, 1]);`,
+      )
+      .map((statement) => given + statement);
+  });
 
 /**
  * The functions of a configuration that refuses every request: a random program in front of the refusal, around it, or as
@@ -180,12 +83,12 @@ export const refusingProgram: fc.Arbitrary<readonly string[]> = fc.oneof(
   program.map((code) => [`${code}\nreturn;`, REFUSAL]),
   program.map((code) => [`${code}\nreturn async () => {\n${code}\n};`, REFUSAL]),
   program.map((code) => [`await (async () => {\n${code}\n${REFUSAL}\n})();`]),
-  fc
-    .tuple(statements, grammar.expression)
-    .map(([code, value]) => [`${code}\nkong.response.exit(403, ${value});`]),
-  fc
-    .tuple(statements, grammar.expression, grammar.expression)
-    .map(([code, value, more]) => [`${code}\nkong.response.exit(403, ${value}, ${more}).catch(() => {});`]),
+  fc.tuple(statements, exit).map(([code, call]) => [`${code}\n${call}`]),
+  // What a refusal that was lost would go on with.
+  fc.tuple(exit, statements).map(([call, code]) => [`${call}\ntry {\n${code}\n} catch {}`]),
+  // Little else in it: most programs above run into an error of their own, which refuses as well.
+  exit.map((call) => [call]),
+  fc.tuple(exit, own).map(([call, name]) => [`let ${name} = 0;\nreturn async () => { ${name}++; ${call} };`]),
 );
 
 const keys = fc.oneof(fc.string({ maxLength: 6 }), property);
