@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { residentBytes } from '../../../bench/processor.js';
 import * as preFunction from '../../../plugins/js-pre-function.js';
@@ -14,7 +15,7 @@ import { definePlugin } from '../../../src/plugin/define.js';
 import { signedHeaders, startCustomers } from '../../faults/rig.js';
 import { CliProcess } from '../../support/cli.js';
 import { pluginDefinition } from '../customer-verification/rig.js';
-import { HOSTILE, SETUP } from './sandbox/hostile-cases.js';
+import { given, HOSTILE } from './sandbox/hostile-cases.js';
 
 /** Client bodies that a refusal is to give back, and that cannot be given back, or hardly. */
 const BODIES = [
@@ -26,6 +27,9 @@ const BODIES = [
   '{"a":',
   '{"toJSON":1,"then":1,"constructor":{"prototype":1}}',
 ];
+
+/** Half of the default: nearly every hostile request takes all of it. */
+const LIMITS = { max_cpu_ms: 10 };
 
 /** One hostile request: its path, and the body that it sends. */
 interface HostileRequest {
@@ -42,9 +46,9 @@ function hostileFunctions(): {
   readonly requests: readonly HostileRequest[];
 } {
   const once = HOSTILE.map(
-    (code) => `${SETUP} try { ${code}; } catch {} kong.response.exit(403, { code: 1 });`,
+    (code) => `${given(code, 1 / 20)} try { ${code}; } catch {} kong.response.exit(403, { code: 1 });`,
   );
-  const endless = HOSTILE.map((code) => `${SETUP} for (;;) { ${code}; }`);
+  const endless = HOSTILE.map((code) => `${given(code)} for (;;) { ${code}; }`);
   const echo = [
     `kong.response.exit(403, { got: JSON.parse((await kong.request.getRawBody()).toString()) });`,
     `const body = JSON.parse((await kong.request.getRawBody()).toString()); kong.response.exit(403, body).catch(() => {});`,
@@ -73,7 +77,6 @@ export class HostileLoad {
   readonly statuses = new Map<number, number>();
   /** Requests whose connection broke. */
   readonly broken: string[] = [];
-  readonly #agent = new http.Agent({ keepAlive: true });
   readonly #closers: (() => unknown)[] = [];
   #requests: readonly HostileRequest[] = [];
   #port = 0;
@@ -109,7 +112,9 @@ export class HostileLoad {
           url: `http://127.0.0.1:${upstream.port}`,
           routes: [
             route('/good', 'customer-verification', {}),
-            ...sources.map((source, n) => route(`/hostile-${n}`, 'js-pre-function', { access: [source] })),
+            ...sources.map((source, n) =>
+              route(`/hostile-${n}`, 'js-pre-function', { access: [source], ...LIMITS }),
+            ),
           ],
         },
       ],
@@ -128,7 +133,6 @@ export class HostileLoad {
     this.#closers.push(
       () => caller.close(),
       () => gateway.close(),
-      () => this.#agent.destroy(),
     );
     this.#port = (await gateway.listen()).port;
   }
@@ -154,6 +158,18 @@ export class HostileLoad {
       }
     };
     await Promise.all(Array.from({ length: atOnce }, lane));
+  }
+
+  /** Sends good requests while every processor is taken by programs that have nothing to do with this server. */
+  async goodBesideBusy(perSecond: number, ms: number): Promise<Waited> {
+    const busy = Array.from({ length: availableParallelism() }, () =>
+      spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+    );
+    try {
+      return await this.good(perSecond, new Promise((resolve) => setTimeout(resolve, ms)));
+    } finally {
+      for (const child of busy) child.kill('SIGKILL');
+    }
   }
 
   /** Sends good requests at a fixed rate until `done` resolves. */
@@ -194,7 +210,8 @@ export class HostileLoad {
       const method = body === undefined ? 'GET' : 'POST';
       http
         .request(
-          { port: this.#port, host: '127.0.0.1', path, method, agent: this.#agent, headers },
+          // A connection each: one that is reset was not merely closed as idle at that moment.
+          { port: this.#port, host: '127.0.0.1', path, method, agent: false, headers },
           (response) => {
             response.resume().on('end', () => resolve(response.statusCode ?? 0));
           },

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Limits } from '../limits.js';
 import type { FromThread, ProgramUnit, RunEnd, ThreadData, ToThread } from '../messages.js';
 import { Isolate, type IsolateHost } from './isolate.js';
+import { giveWay } from './priority.js';
 import { makeTemplate } from './template.js';
 import { ThreadState } from './thread-state.js';
 import { warmUp } from './warm-up.js';
@@ -23,6 +24,8 @@ interface Slot {
 if (parentPort === null) throw new Error('this file runs in a worker thread');
 const port = parentPort;
 const { code, surface, template: given, state: memory } = workerData as ThreadData;
+
+giveWay();
 
 let out: FromThread[] = [];
 const flush = () => {

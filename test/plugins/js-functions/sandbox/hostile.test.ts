@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, it } from 'node:test';
-import { HOSTILE, SETUP } from './hostile-cases.js';
+import { given, HOSTILE } from './hostile-cases.js';
 import { instance, request } from './support.js';
 
 /** Alone on its machine this holds the promise to its word; beside other tests there is room for their load. */
@@ -38,7 +38,9 @@ describe(`what takes time or memory, without end (${HOSTILE.length} kinds)`, () 
       const plugin = instance({
         max_cpu_ms: CPU_MS,
         max_memory_mb: MEMORY_MB,
-        access: [`if ((await kong.request.getMethod()) === 'x') { ${SETUP} for (;;) { ${source}; } }`],
+        access: [
+          `if ((await kong.request.getMethod()) === 'x') { ${given(source)} for (;;) { ${source}; } }`,
+        ],
       });
       await request(plugin);
       const lost = [false, false];

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { after, describe, it } from 'node:test';
 import { compileCheck } from '../../../../plugins/js-functions/compile/compile.js';
 import { instance, once, recordingKong, request } from './support.js';
@@ -184,6 +186,22 @@ describe('an instance that is closed', () => {
       await waiting;
       assert.deepEqual(calls, [['nginx.setCtx', 'n', 1]]);
     }
+  });
+});
+
+describe('the thread that talks to Kong', () => {
+  it('goes before those of functions', { skip: process.platform !== 'linux' }, async () => {
+    const plugin = counter();
+    await count(plugin);
+    const niceness = (thread: string) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+    };
+    const own = niceness(String(process.pid));
+    assert.equal(own, getPriority());
+    const others = readdirSync('/proc/self/task').map(niceness);
+    assert.ok(others.includes(Math.min(own + 10, 19)), `${own}; threads: ${others}`);
+    plugin.close();
   });
 });
 
