@@ -174,14 +174,14 @@ export class DevSession {
 
   private addresses(config: GatewayConfig): DevAddresses {
     const used = new Set(config.plugins.filter(({ enabled }) => enabled).map(({ name }) => name));
-    const paths = config.routes.flatMap((route) => route.paths);
+    const paths = config.routes.flatMap((route) => route.paths ?? []);
     return {
       gatewayUrl: `http://${HOST}:${this.port}`,
       databaseUrl: this.database && shownUrl(this.database),
       databaseIsEmbedded: this.database?.embedded !== undefined,
       upstream: config.services.some(({ host }) => host === UPSTREAM_HOST) ? this.upstream : undefined,
       plugins: this.plugins.map(({ name }) => name).filter((name) => used.has(name)),
-      examplePath: paths.find(({ regex }) => regex === undefined)?.text ?? '/',
+      examplePath: paths.find((path) => !path.startsWith('~')) ?? '/',
       isSigned: used.has(VERIFICATION) && this.database?.embedded !== undefined,
       inspect: this.options.inspect,
       inspectorUrl: this.inspector?.url,

@@ -1,4 +1,4 @@
-import type { GatewayConfig, Upstream } from './config/entities.js';
+import type { GatewayConfig, Target, Upstream } from './config/entities.js';
 import { parseHost } from './config/rules.js';
 import type { UpstreamTarget } from './exchange.js';
 
@@ -15,7 +15,10 @@ export class Balancer {
 
   constructor(config: GatewayConfig) {
     this.#upstreams = new Map(
-      config.upstreams.map((upstream) => [upstream.name, { upstream, peers: peersOf(upstream) }]),
+      config.upstreams.map((upstream) => {
+        const targets = config.targets.filter((target) => target.upstream === upstream);
+        return [upstream.name, { upstream, peers: peersOf(targets) }];
+      }),
     );
   }
 
@@ -33,7 +36,7 @@ export class Balancer {
     const { host, port } = peer;
     const hostHeader = target.ownHost
       ? target.hostHeader
-      : hostHeaderOf(target.scheme, found.upstream.hostHeader ?? host, port);
+      : hostHeaderOf(target.scheme, found.upstream.host_header ?? host, port);
     return { ...target, host, port, hostHeader };
   }
 }
@@ -43,8 +46,8 @@ export function hostHeaderOf(scheme: 'http' | 'https', host: string, port: numbe
   return port === (scheme === 'https' ? 443 : 80) ? host : `${host}:${port}`;
 }
 
-function peersOf(upstream: Upstream): Peer[] {
-  return upstream.targets.flatMap(({ target, weight }) => {
+function peersOf(targets: readonly Target[]): Peer[] {
+  return targets.flatMap(({ target, weight }) => {
     const parsed = parseHost(target);
     return parsed === undefined || weight === 0
       ? []

@@ -120,7 +120,7 @@ function route(
   exchange.service = match.route.service;
   exchange.observer?.routed();
   if (!match.route.protocols.includes('http')) {
-    demandHttps(exchange, response, match.route.httpsRedirectStatusCode);
+    demandHttps(exchange, response, match.route.https_redirect_status_code);
     return undefined;
   }
   const service = match.route.service;
@@ -152,8 +152,8 @@ export function targetOf(exchange: Exchange): UpstreamTarget | undefined {
   if (match === undefined || service === undefined) {
     return undefined;
   }
-  const preserved = match.route.preserveHost ? exchange.hostHeader : undefined;
-  const stripped = match.route.stripPath ? match.matchedPath : undefined;
+  const preserved = match.route.preserve_host ? exchange.hostHeader : undefined;
+  const stripped = match.route.strip_path ? match.matchedPath : undefined;
   return {
     scheme: service.protocol,
     host: service.host,
@@ -188,7 +188,7 @@ async function proxy(
     exchange.tunnel === undefined &&
     (exchange.buffering || plugins.some(({ kind }) => kind.phases.includes('response')));
   // nginx has read a body before it is sent on, and then knows its length.
-  if (buffered || (exchange.body.length === undefined && exchange.match?.route.requestBuffering === true)) {
+  if (buffered || (exchange.body.length === undefined && exchange.match?.route.request_buffering === true)) {
     await exchange.body.read();
   }
   const { observer } = exchange;

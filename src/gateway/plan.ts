@@ -134,6 +134,6 @@ function plan(entity: PluginEntity, kind: PluginKind, generation: number): Plann
   if (entity.route !== undefined) config.route_id = entity.route.id;
   if (entity.service !== undefined) config.service_id = entity.service.id;
   if (entity.consumer !== undefined) config.consumer_id = entity.consumer.id;
-  if (entity.instanceName !== undefined) config.plugin_instance_name = entity.instanceName;
+  if (entity.instance_name !== undefined) config.plugin_instance_name = entity.instance_name;
   return { key: `${key}#${generation}`, name: entity.name, config, kind };
 }

@@ -34,7 +34,7 @@ export function testSource(record: ExchangeRecord, options: CopyOptions): string
     pieces.every((piece) => typeof piece === 'string') ? write.text(pieces.join('')) : template(pieces),
   );
   const isSent = ([name]: readonly [string, string]) =>
-    !OWN.test(name) || (name.toLowerCase() === 'host' && (route?.hosts.length ?? 0) > 0);
+    !OWN.test(name) || (name.toLowerCase() === 'host' && (route?.hosts?.length ?? 0) > 0);
   const lines = [
     `test(${write.text(title)}, async () => {`,
     `  await using gateway = await startTestGateway({`,
@@ -121,17 +121,9 @@ function withoutScope(config: PluginRun['config']): object {
 
 function routeFields(route: Route | undefined): Record<string, unknown> {
   if (route === undefined) return { paths: ['/no-such-path'] };
-  const list = (name: string, values: readonly unknown[]) => (values.length === 0 ? {} : { [name]: values });
-  const paths = route.paths.map(({ text }) => text);
-  return {
-    ...(route.name === undefined ? {} : { name: route.name }),
-    ...list('paths', paths),
-    ...list('methods', route.methods),
-    ...list('hosts', route.hosts),
-    ...(route.headers.size === 0 ? {} : { headers: Object.fromEntries(route.headers) }),
-    strip_path: route.stripPath,
-    preserve_host: route.preserveHost,
-  };
+  const { name, paths, methods, hosts, headers, strip_path, preserve_host } = route;
+  const fields = { name, paths, methods, hosts, headers, strip_path, preserve_host };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function upstreamLines({ upstreamResponse }: ExchangeRecord, write: SourceWriter): string[] {

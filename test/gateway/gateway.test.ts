@@ -282,8 +282,8 @@ services: [{ name: up, url: "http://127.0.0.1:${upstream.port}", routes: [{ name
         routes: [],
         consumers: [],
         upstreams: [],
+        targets: [],
         plugins: [],
-        loadedAt: 0,
       });
       assert.equal((await rawRequest(other.port, { path: '/a' })).statusLine, 'HTTP/1.1 404 Not Found');
     } finally {

@@ -1,77 +1,69 @@
-import type { RouteRegex } from '../router/rust-regex.js';
+/** What every entity has. Fields have Kong's names throughout, and are absent where Kong has none. */
+interface Entity {
+  readonly id: string;
+  readonly tags?: readonly string[];
+  /** When the config was read, Unix seconds, unless it says otherwise. */
+  readonly created_at: number;
+  readonly updated_at: number;
+}
 
 /** A service of the declarative config, defaults filled in. Times in milliseconds. */
-export interface Service {
-  readonly id: string;
-  readonly name: string | undefined;
+export interface Service extends Entity {
+  readonly name?: string;
   readonly protocol: 'http' | 'https';
   readonly host: string;
   readonly port: number;
-  readonly path: string | undefined;
+  readonly path?: string;
   readonly retries: number;
-  readonly connectTimeout: number;
-  readonly writeTimeout: number;
-  readonly readTimeout: number;
+  readonly connect_timeout: number;
+  readonly write_timeout: number;
+  readonly read_timeout: number;
   readonly enabled: boolean;
-  readonly tags: readonly string[] | undefined;
 }
 
-/** One entry of a route's `paths`. */
-export interface RoutePath {
-  /** As written, `~` of a regex included. */
-  readonly text: string;
-  /** What a path has to begin with, one char per byte; unused with a regex. */
-  readonly prefix: string;
-  /** Undefined for a prefix. */
-  readonly regex: RouteRegex | undefined;
-}
-
-export interface Route {
-  readonly id: string;
-  readonly name: string | undefined;
-  readonly service: Service | undefined;
+export interface Route extends Entity {
+  readonly name?: string;
+  readonly service?: Service;
   readonly protocols: readonly ('http' | 'https')[];
-  readonly methods: readonly string[];
-  readonly hosts: readonly string[];
-  readonly paths: readonly RoutePath[];
-  /** Names in lower case. A single value starting with `~*` is a regex. */
-  readonly headers: ReadonlyMap<string, readonly string[]>;
-  readonly stripPath: boolean;
-  readonly preserveHost: boolean;
-  readonly regexPriority: number;
-  readonly httpsRedirectStatusCode: number;
-  readonly requestBuffering: boolean;
-  readonly responseBuffering: boolean;
-  /** Shown by the PDK; Kong's default router makes nothing of it. */
-  readonly pathHandling: string;
-  readonly tags: readonly string[] | undefined;
+  readonly methods?: readonly string[];
+  readonly hosts?: readonly string[];
+  /** Behind `~` a regex. */
+  readonly paths?: readonly string[];
+  /** A single value behind `~*` is a regex. */
+  readonly headers?: Readonly<Record<string, readonly string[]>>;
+  readonly strip_path: boolean;
+  readonly preserve_host: boolean;
+  readonly regex_priority: number;
+  readonly https_redirect_status_code: number;
+  readonly request_buffering: boolean;
 }
 
-export interface Consumer {
-  readonly id: string;
-  readonly username: string | undefined;
-  readonly customId: string | undefined;
-  readonly tags: readonly string[] | undefined;
+export interface Consumer extends Entity {
+  readonly username?: string;
+  readonly custom_id?: string;
 }
 
 /** A name that services may have as their host, and what stands behind it. */
-export interface Upstream {
+export interface Upstream extends Entity {
   readonly name: string;
-  readonly hostHeader: string | undefined;
-  readonly targets: { readonly target: string; readonly weight: number }[];
+  readonly host_header?: string;
+}
+
+export interface Target extends Entity {
+  readonly upstream: Upstream;
+  readonly target: string;
+  readonly weight: number;
 }
 
 /** A plugin entity. Where it has no service, route or consumer it is global. */
-export interface PluginEntity {
-  readonly id: string;
+export interface PluginEntity extends Entity {
   readonly name: string;
-  readonly instanceName: string | undefined;
+  readonly instance_name?: string;
   readonly enabled: boolean;
-  readonly service: Service | undefined;
-  readonly route: Route | undefined;
-  readonly consumer: Consumer | undefined;
+  readonly service?: Service;
+  readonly route?: Route;
+  readonly consumer?: Consumer;
   readonly protocols: readonly string[];
-  readonly tags: readonly string[] | undefined;
   /** Validated, with the schema's defaults. */
   readonly config: Record<string, unknown>;
 }
@@ -81,9 +73,8 @@ export interface GatewayConfig {
   readonly routes: readonly Route[];
   readonly consumers: readonly Consumer[];
   readonly upstreams: readonly Upstream[];
+  readonly targets: readonly Target[];
   readonly plugins: readonly PluginEntity[];
-  /** When the config was read, Unix seconds: `created_at` and `updated_at` of every entity. */
-  readonly loadedAt: number;
 }
 
 /** The workspace that a Kong without a database puts every entity in. */

@@ -18,7 +18,8 @@ export function luaFromJson(value: unknown): LuaValue {
     return value.map(luaFromJson);
   }
   if (typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [toBytes(key), luaFromJson(item)]));
+    const entries = Object.entries(value).map(([key, item]) => [toBytes(key), luaFromJson(item)] as const);
+    return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
   }
   return value as LuaValue;
 }

@@ -1,31 +1,19 @@
-import type { Consumer } from '../config/entities.js';
 import { isUuid } from '../config/ids.js';
 import { LuaError, type LuaTable, type LuaValue } from '../plugin-port.js';
 import { isTable, stringArgument } from './arguments.js';
 import { AUTHENTICATED_AND_LATER, type HostContext, type HostFunctions } from './context.js';
-
-/** A consumer as an entity of Kong's. */
-function consumerTable(consumer: Consumer, loadedAt: number): LuaTable {
-  return {
-    id: consumer.id,
-    created_at: loadedAt,
-    updated_at: loadedAt,
-    ...(consumer.username === undefined ? {} : { username: consumer.username }),
-    ...(consumer.customId === undefined ? {} : { custom_id: consumer.customId }),
-    ...(consumer.tags === undefined ? {} : { tags: [...consumer.tags] }),
-  };
-}
+import { consumerTable } from './entity-tables.js';
 
 function loadConsumer({ node }: HostContext, [reference, byUsername]: readonly LuaValue[]): LuaValue {
   const wanted = stringArgument(reference, 'consumer_id');
-  const { consumers, loadedAt } = node.config;
+  const { consumers } = node.config;
   if (!isUuid(wanted) && byUsername !== true) {
     throw new LuaError('cannot load a consumer with an id that is not a uuid');
   }
   const found = consumers.find(
     ({ id, username }) => (isUuid(wanted) && id === wanted) || (byUsername === true && username === wanted),
   );
-  return found === undefined ? undefined : consumerTable(found, loadedAt);
+  return found && consumerTable(found);
 }
 
 function authenticate({ live }: HostContext, [consumer, credential]: readonly LuaValue[]): LuaValue {

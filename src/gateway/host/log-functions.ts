@@ -88,6 +88,6 @@ export const logFunctions: HostFunctions = {
   'kong.log.set_serialize_value': { run: setSerializeValue },
   'kong.log.serialize': {
     phases: ['log'],
-    run: ({ exchange, node }) => serializeExchange(exchange, node),
+    run: ({ exchange }) => serializeExchange(exchange),
   },
 };

@@ -1,5 +1,5 @@
 import { AUTHENTICATED_AND_LATER, type HostFunctions } from './context.js';
-import { routeTable, serviceTable } from './entity-tables.js';
+import { entityTable } from './entity-tables.js';
 
 /** Sizes of Kong's shared dictionaries by default; this gateway has none, so nothing of them is allocated. */
 const DICTIONARY_BYTES = { kong: 5_242_880, kong_db_cache: 134_217_728 };
@@ -18,12 +18,10 @@ export const nodeFunctions: HostFunctions = {
   },
   'kong.router.get_route': {
     phases: AUTHENTICATED_AND_LATER,
-    run: ({ exchange, node }) =>
-      exchange.match === undefined ? undefined : routeTable(exchange.match.route, node.config),
+    run: ({ exchange: { match } }) => match && entityTable(match.route),
   },
   'kong.router.get_service': {
     phases: AUTHENTICATED_AND_LATER,
-    run: ({ exchange, node }) =>
-      exchange.service === undefined ? undefined : serviceTable(exchange.service, node.config),
+    run: ({ exchange: { service } }) => service && entityTable(service),
   },
 };

@@ -3,12 +3,11 @@ import type { Exchange, SerializeValue } from '../exchange.js';
 import { LuaError, type LuaTable } from '../plugin-port.js';
 import { isTable } from './arguments.js';
 import { encodeJson } from './body.js';
-import type { GatewayNode } from './context.js';
-import { routeTable, serviceTable } from './entity-tables.js';
+import { entityTable } from './entity-tables.js';
 import { parseQuery } from './query.js';
 
 /** The JSON text of `kong.log.serialize`: request, response, latencies, route, service, and what plugins added. */
-export function serializeExchange(exchange: Exchange, node: GatewayNode): string {
+export function serializeExchange(exchange: Exchange): string {
   const { timing, match, service } = exchange;
   const finished = timing.finished ?? Date.now();
   const proxied = timing.upstreamStarted !== undefined;
@@ -50,10 +49,10 @@ export function serializeExchange(exchange: Exchange, node: GatewayNode): string
     table.upstream_uri = exchange.upstream.path + (exchange.query ? `?${exchange.query}` : '');
   }
   if (match !== undefined) {
-    table.route = routeTable(match.route, node.config);
+    table.route = entityTable(match.route);
   }
   if (service !== undefined) {
-    table.service = serviceTable(service, node.config);
+    table.service = entityTable(service);
   }
   if (exchange.identity.consumer !== undefined) {
     table.consumer = exchange.identity.consumer;

@@ -96,9 +96,9 @@ export class UpstreamClient {
       });
       let connected = false;
       const timeouts = exchange.timeouts ?? {
-        connect: service?.connectTimeout ?? 60_000,
-        write: service?.writeTimeout ?? 60_000,
-        read: service?.readTimeout ?? 60_000,
+        connect: service?.connect_timeout ?? 60_000,
+        write: service?.write_timeout ?? 60_000,
+        read: service?.read_timeout ?? 60_000,
       };
       const connectTimer = setTimeout(
         () => request.destroy(new UpstreamError(504, 'upstream timed out while connecting', 'any')),

@@ -14,7 +14,7 @@ const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 /** What the route strips of the path; undefined where that is nothing. */
 export function forwardedPrefix({ match }: Exchange): string | undefined {
-  const prefix = match?.route.stripPath === true ? match.matchedPath : undefined;
+  const prefix = match?.route.strip_path === true ? match.matchedPath : undefined;
   return prefix === '/' ? undefined : prefix;
 }
 

@@ -1,4 +1,4 @@
-import type { Route, RoutePath } from '../config/entities.js';
+import type { Route } from '../config/entities.js';
 import { uuidV5 } from '../config/ids.js';
 import type { HeaderList } from '../http/header-list.js';
 import { RouteRegex } from './rust-regex.js';
@@ -25,6 +25,13 @@ export interface RouteMatch {
 }
 
 type HeaderTest = (values: readonly string[]) => boolean;
+
+/** One entry of a route's `paths`. */
+interface RoutePath {
+  /** What a path has to begin with, one char per byte; empty with a regex. */
+  readonly prefix: string;
+  readonly regex: RouteRegex | undefined;
+}
 
 /** A route with those of its paths that weigh the same. */
 interface Candidate {
@@ -75,12 +82,14 @@ export class Router {
 /** Paths of one length are one candidate, and so are all regular expressions: Kong splits its routes so. */
 function candidatesOf(route: Route): Candidate[] {
   const groups = new Map<number, RoutePath[]>();
-  for (const path of route.paths) {
+  for (const path of (route.paths ?? []).map(routePath)) {
     const key = path.regex === undefined ? path.prefix.length : 0;
     groups.set(key, [...(groups.get(key) ?? []), path]);
   }
   const parts = groups.size === 0 ? [[]] : [...groups.values()];
-  const headers = [...route.headers].map(([name, values]) => [name, headerTest(values)] as const);
+  const headers = Object.entries(route.headers ?? {}).map(
+    ([name, values]) => [name.replaceAll('_', '-'), headerTest(values)] as const,
+  );
   return parts.map((paths, index) => ({
     route,
     paths,
@@ -90,15 +99,23 @@ function candidatesOf(route: Route): Candidate[] {
   }));
 }
 
+/** Paths and expressions are matched against bytes. */
+function routePath(text: string): RoutePath {
+  return text.startsWith('~')
+    ? { prefix: '', regex: new RouteRegex(`^${text.slice(1)}`) }
+    : { prefix: Buffer.from(text, 'utf8').toString('latin1'), regex: undefined };
+}
+
 function weigh(route: Route, path: RoutePath | undefined): number[] {
-  const kinds = [route.methods.length, route.hosts.length, route.headers.size, route.paths.length];
+  const { methods = [], hosts = [], paths = [] } = route;
+  const headers = Object.keys(route.headers ?? {}).length;
   const isRegex = path?.regex !== undefined;
   return [
-    kinds.filter((count) => count > 0).length,
-    route.hosts.length > 0 && !route.hosts.some((host) => host.includes('*')) ? 1 : 0,
-    route.headers.size,
+    [methods.length, hosts.length, headers, paths.length].filter((count) => count > 0).length,
+    hosts.length > 0 && !hosts.some((host) => host.includes('*')) ? 1 : 0,
+    headers,
     isRegex ? 1 : 0,
-    isRegex ? route.regexPriority : 0,
+    isRegex ? route.regex_priority : 0,
     path?.prefix.length ?? 0,
   ];
 }
@@ -112,8 +129,9 @@ function byPriority(a: Candidate, b: Candidate): number {
 }
 
 function matchesRules({ route, headers }: Candidate, request: RoutedRequest): boolean {
-  if (route.methods.length > 0 && !route.methods.includes(request.method)) return false;
-  if (route.hosts.length > 0 && !route.hosts.some((host) => matchesHost(host, request))) return false;
+  const { methods = [], hosts = [] } = route;
+  if (methods.length > 0 && !methods.includes(request.method)) return false;
+  if (hosts.length > 0 && !hosts.some((host) => matchesHost(host, request))) return false;
   return headers.every(([name, test]) => test(request.headers.getAll(name)));
 }
 
