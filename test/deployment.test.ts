@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 const INSTALLED = '/usr/local/bin/kong-ts-pluginserver';
+const DUMPS = '/opt/kong-ts-pluginserver/dumps';
 
 const conf = new Map(
   read('kong.conf')
@@ -40,10 +41,10 @@ test('every plugin of kong.conf has its entries, and every entry its plugin', ()
     const prefix = `pluginserver_${plugin.replaceAll('-', '_')}`;
     const socket = conf.get(`${prefix}_socket`);
     assert.match(socket ?? '', /^\/usr\/local\/kong\/[\w-]+\.sock$/, `${prefix}_socket`);
-    assert.match(
-      conf.get(`${prefix}_query_cmd`) ?? '',
-      new RegExp(`--dump --plugin ${plugin} (--workers 2 )?--socket ${socket}$`),
-    );
+    const query = conf.get(`${prefix}_query_cmd`) ?? '';
+    if (query !== `/bin/cat ${DUMPS}/${plugin}.json`) {
+      assert.match(query, new RegExp(`--dump --plugin ${plugin} --workers 2 --socket ${socket}$`));
+    }
   }
   const keys = own.flatMap((name) => {
     const prefix = `pluginserver_${name.replaceAll('-', '_')}`;
@@ -70,10 +71,49 @@ test('every socket is served by exactly one start_cmd, which serves every plugin
   }
 });
 
+/** The plugins whose dumps the Dockerfile writes, and the options that it writes them with. */
+const written =
+  /for plugin in (.+?); do[\s\\]+kong-ts-pluginserver --dump --plugin \$plugin (.+?)[\s\\]+>(\S+)\/\$plugin\.json/.exec(
+    dockerfile,
+  ) as unknown as [string, string, string, string];
+
+test('what Kong reads instead of asking was written when the image was built, with the options of the start_cmd', () => {
+  const [, plugins, options, folder] = written;
+  assert.equal(folder, DUMPS);
+  const read = own.filter((plugin) =>
+    conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`)?.startsWith('/bin/cat '),
+  );
+  assert.deepEqual(plugins.split(' '), read);
+  const [start] = [...conf].filter(([key]) => key.endsWith('_start_cmd')).map(([, command]) => command) as [
+    string,
+  ];
+  assert.equal(options, start.slice(start.indexOf('--workers')));
+});
+
+test('what was written depends on no variable that kong.env might set', () => {
+  const [, plugins] = written;
+  const dumped = (plugin: string, env: NodeJS.ProcessEnv) =>
+    execFileSync(process.execPath, [...NODE_CLI, '--dump', '--plugin', plugin], {
+      cwd: root,
+      encoding: 'utf8',
+      env,
+    });
+  const variables = parseEnv(read('kong.env.example').replaceAll(/^# ?(?=[A-Z_]+=)/gm, ''));
+  for (const plugin of plugins.split(' ')) {
+    assert.equal(
+      dumped(plugin, { ...variables, CUSTOMER_VERIFICATION_PRIORITY: '1001' }),
+      dumped(plugin, {}),
+    );
+  }
+});
+
 test('every query_cmd yields one plugin as JSON, over the protocol that fails closed', () => {
   for (const plugin of own) {
     const command = conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`) as string;
-    const [program, ...args] = command.split(' ');
+    const asks = command.startsWith('/bin/cat ')
+      ? `${INSTALLED} --dump --plugin ${plugin} ${written[2]}`
+      : command;
+    const [program, ...args] = asks.split(' ');
     assert.equal(program, INSTALLED);
     const output = execFileSync(process.execPath, [...NODE_CLI, ...args], {
       cwd: root,

@@ -20,16 +20,18 @@ export const command = defineCommand({
     '--command PATH': 'what Kong runs (default: /usr/local/bin/kong-ts-pluginserver)',
     '--sidecar DIR': `for a server that somebody else starts: Kong reads the dumps that "serve --write-dump DIR" has
       written`,
+    '--dumps DIR': 'Kong reads dumps that were written there when the image was built: DIR/NAME.json',
     '--env': 'as environment variables (KONG_…), not as lines of kong.conf',
   },
   async run(values) {
-    const { plugin: only, command: program = '/usr/local/bin/kong-ts-pluginserver', sidecar } = values;
+    const { plugin: only, command: program = '/usr/local/bin/kong-ts-pluginserver', sidecar, dumps } = values;
     const envFile = values['env-file'];
     const workers = wholeNumber('--workers', values.workers ?? '1', 1, MAX_WORKERS);
     const prefix = values['kong-prefix'] ?? '/usr/local/kong';
     for (const [flag, path = '/'] of Object.entries({
       'kong-prefix': prefix,
       sidecar,
+      dumps,
       'env-file': envFile,
     })) {
       if (!isAbsolute(path)) throw new UsageError(`--${flag} must be a full path, not "${path}"`);
@@ -50,7 +52,8 @@ export const command = defineCommand({
       socket: join(prefix, values['sock-name'] ?? `${names[0]}.sock`),
       workers,
       envFile,
-      dumps: sidecar,
+      dumps: sidecar ?? dumps,
+      kongStarts: sidecar === undefined,
     });
     for (const [setting, value] of settings) {
       process.stdout.write(

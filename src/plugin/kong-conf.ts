@@ -12,8 +12,10 @@ export interface KongConfOptions {
   readonly workers: number;
   /** The file with the plugins' variables, in full; undefined: the server's own default. */
   readonly envFile: string | undefined;
-  /** The folder with the dumps that a sidecar writes; undefined: Kong starts the server itself. */
+  /** The folder with the dumps that a sidecar, or the build of an image, has written; undefined: Kong asks for them. */
   readonly dumps: string | undefined;
+  /** Whether Kong starts the server. Default: when there is no folder with dumps. */
+  readonly kongStarts?: boolean | undefined;
 }
 
 /**
@@ -23,7 +25,16 @@ export interface KongConfOptions {
  * @see kong.conf, which a test holds to this
  */
 export function kongSettings(options: KongConfOptions): [setting: string, value: string][] {
-  const { plugins, command, pluginsDirectory, socket, workers, envFile, dumps } = options;
+  const {
+    plugins,
+    command,
+    pluginsDirectory,
+    socket,
+    workers,
+    envFile,
+    dumps,
+    kongStarts = dumps === undefined,
+  } = options;
   const flags = (served: readonly string[]) =>
     [
       ...(pluginsDirectory === undefined ? [] : [`-d ${pluginsDirectory}`]),
@@ -39,12 +50,14 @@ export function kongSettings(options: KongConfOptions): [setting: string, value:
   for (const [index, plugin] of plugins.entries()) {
     const prefix = `pluginserver_${entryName(plugin)}`;
     settings.push([`${prefix}_socket`, socket]);
-    if (dumps !== undefined) {
-      settings.push([`${prefix}_query_cmd`, `/bin/cat ${join(dumps, `${plugin}.json`)}`]);
-      continue;
+    if (kongStarts && index === 0) {
+      settings.push([`${prefix}_start_cmd`, `${command} serve ${flags(plugins)}`]);
     }
-    if (index === 0) settings.push([`${prefix}_start_cmd`, `${command} serve ${flags(plugins)}`]);
-    settings.push([`${prefix}_query_cmd`, `${command} --dump ${flags([plugin])}`]);
+    const dump =
+      dumps === undefined
+        ? `${command} --dump ${flags([plugin])}`
+        : `/bin/cat ${join(dumps, `${plugin}.json`)}`;
+    settings.push([`${prefix}_query_cmd`, dump]);
   }
   return settings;
 }

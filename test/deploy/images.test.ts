@@ -99,7 +99,7 @@ describe('the images', { skip }, () => {
     assert.match(await finish(runner, ['/usr/bin/id', '-u']), /^1000$/m);
     await runEntries(runner, settings(readFileSync(join(container.root, 'etc/kong/kong.conf'), 'utf8')));
     const config = { access: [`kong.response.exit(200, 'from the image')`] };
-    assert.deepEqual(await ask(join(prefix, 'js-functions.sock'), 'js-pre-function', config), {
+    assert.deepEqual(await ask(join(prefix, 'plugins.sock'), 'js-pre-function', config), {
       status: 200,
       body: 'from the image',
     });
