@@ -27,15 +27,15 @@ COPY --chmod=0755 docker/kong-ts-pluginserver /usr/local/bin/kong-ts-pluginserve
 COPY kong.conf /etc/kong/kong.conf
 COPY kong.yml /etc/kong/kong.yml
 # Node's compile cache makes the start faster. It is kept per user, so it is filled by the one who runs, who may not
-# write to it afterwards. The dumps are what kong.conf has Kong read instead of starting node for each of them. Fails the
-# build, not the gateway, when this Kong image cannot run this node.
+# write to it afterwards. The dumps answer the questions of kong.conf whose answer depends on no variable, see
+# docker/kong-ts-pluginserver. Fails the build, not the gateway, when this Kong image cannot run this node.
 RUN install -d -o kong /opt/kong-ts-pluginserver/dist/compile-cache /opt/kong-ts-pluginserver/dumps
 USER kong
-RUN for plugin in js-pre-function js-post-function js-response-function; do \
-      kong-ts-pluginserver --dump --plugin $plugin --workers 2 --socket /usr/local/kong/plugins.sock \
-        >/opt/kong-ts-pluginserver/dumps/$plugin.json || exit 1; \
-    done; \
-    kong-ts-pluginserver --dump-all-plugins >/dev/null; \
+RUN grep '^pluginserver_js_.*_query_cmd' /etc/kong/kong.conf | while read -r _ _ program question; do \
+      file="/opt/kong-ts-pluginserver/dumps/$question.json"; \
+      install -d "${file%/*}" && $program $question >"$file" || exit 1; \
+    done
+RUN kong-ts-pluginserver --dump-all-plugins >/dev/null; \
     timeout 3 kong-ts-pluginserver --socket /tmp/warm-up.sock; \
     kong-ts-pluginserver --version
 USER root

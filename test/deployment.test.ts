@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse as parseEnv } from 'dotenv';
@@ -14,7 +16,6 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 const INSTALLED = '/usr/local/bin/kong-ts-pluginserver';
-const DUMPS = '/opt/kong-ts-pluginserver/dumps';
 
 const conf = new Map(
   read('kong.conf')
@@ -42,9 +43,7 @@ test('every plugin of kong.conf has its entries, and every entry its plugin', ()
     const socket = conf.get(`${prefix}_socket`);
     assert.match(socket ?? '', /^\/usr\/local\/kong\/[\w-]+\.sock$/, `${prefix}_socket`);
     const query = conf.get(`${prefix}_query_cmd`) ?? '';
-    if (query !== `/bin/cat ${DUMPS}/${plugin}.json`) {
-      assert.match(query, new RegExp(`--dump --plugin ${plugin} --workers 2 --socket ${socket}$`));
-    }
+    assert.match(query, new RegExp(`--dump --plugin ${plugin} --workers 2 --socket ${socket}$`));
   }
   const keys = own.flatMap((name) => {
     const prefix = `pluginserver_${name.replaceAll('-', '_')}`;
@@ -71,49 +70,44 @@ test('every socket is served by exactly one start_cmd, which serves every plugin
   }
 });
 
-/** The plugins whose dumps the Dockerfile writes, and the options that it writes them with. */
-const written =
-  /for plugin in (.+?); do[\s\\]+kong-ts-pluginserver --dump --plugin \$plugin (.+?)[\s\\]+>(\S+)\/\$plugin\.json/.exec(
-    dockerfile,
-  ) as unknown as [string, string, string, string];
-
-test('what Kong reads instead of asking was written when the image was built, with the options of the start_cmd', () => {
-  const [, plugins, options, folder] = written;
-  assert.equal(folder, DUMPS);
-  const read = own.filter((plugin) =>
-    conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`)?.startsWith('/bin/cat '),
-  );
-  assert.deepEqual(plugins.split(' '), read);
-  const [start] = [...conf].filter(([key]) => key.endsWith('_start_cmd')).map(([, command]) => command) as [
-    string,
-  ];
-  assert.equal(options, start.slice(start.indexOf('--workers')));
-});
-
-test('what was written depends on no variable that kong.env might set', () => {
-  const [, plugins] = written;
-  const dumped = (plugin: string, env: NodeJS.ProcessEnv) =>
-    execFileSync(process.execPath, [...NODE_CLI, '--dump', '--plugin', plugin], {
-      cwd: root,
-      encoding: 'utf8',
-      env,
-    });
+test('what the image has written down depends on no variable that kong.env might set', () => {
+  const pattern = /grep '(.+)' \/etc\/kong\/kong\.conf/.exec(dockerfile)?.[1] as string;
+  const asked = [...conf].filter(([key]) => new RegExp(pattern).test(key)).map(([, command]) => command);
+  assert.equal(asked.length, 3);
+  const dumped = (command: string, env: NodeJS.ProcessEnv) =>
+    execFileSync(process.execPath, [...NODE_CLI, ...command.split(' ').slice(1)], { cwd: root, env });
   const variables = parseEnv(read('kong.env.example').replaceAll(/^# ?(?=[A-Z_]+=)/gm, ''));
-  for (const plugin of plugins.split(' ')) {
-    assert.equal(
-      dumped(plugin, { ...variables, CUSTOMER_VERIFICATION_PRIORITY: '1001' }),
-      dumped(plugin, {}),
+  for (const command of asked) {
+    assert.deepEqual(
+      dumped(command, { ...variables, CUSTOMER_VERIFICATION_PRIORITY: '1001' }),
+      dumped(command, {}),
     );
   }
+});
+
+test('the installed program answers with what is written down, and asks node for the rest', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'kts-installed-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = join(folder, 'kong-ts-pluginserver');
+  const script = read('docker/kong-ts-pluginserver')
+    .replaceAll('/opt/kong-ts-pluginserver/dumps', `${folder}/dumps`)
+    .replaceAll('/usr/local/bin/node', '/bin/echo node');
+  writeFileSync(program, script, { mode: 0o755 });
+  const file = `${folder}/dumps/--dump --plugin a --socket /run/a.sock.json`;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, 'written down');
+  // As Kong starts it: without an environment.
+  const answer = (...args: string[]) => execFileSync(program, args, { encoding: 'utf8', env: {} });
+  assert.equal(answer('--dump', '--plugin', 'a', '--socket', '/run/a.sock'), 'written down');
+  assert.match(answer('--dump', '--plugin', 'a', '--socket', '/run/b.sock'), /^node -- .* --plugin a /);
+  assert.match(answer('serve', '--plugin', 'a', '--socket', '/run/a.sock'), /^node -- .* serve --plugin a /);
+  assert.match(answer(), /^node -- \S+\n$/);
 });
 
 test('every query_cmd yields one plugin as JSON, over the protocol that fails closed', () => {
   for (const plugin of own) {
     const command = conf.get(`pluginserver_${plugin.replaceAll('-', '_')}_query_cmd`) as string;
-    const asks = command.startsWith('/bin/cat ')
-      ? `${INSTALLED} --dump --plugin ${plugin} ${written[2]}`
-      : command;
-    const [program, ...args] = asks.split(' ');
+    const [program, ...args] = command.split(' ');
     assert.equal(program, INSTALLED);
     const output = execFileSync(process.execPath, [...NODE_CLI, ...args], {
       cwd: root,

@@ -97,6 +97,8 @@ describe('the images', { skip }, () => {
     const runner = container.runner(prefix, '/usr/local/kong');
     await assert.rejects(finish(runner, ['/bin/sh', '-c', '>/opt/kong-ts-pluginserver/x']));
     assert.match(await finish(runner, ['/usr/bin/id', '-u']), /^1000$/m);
+    const written = readdirSync(join(container.root, 'opt/kong-ts-pluginserver/dumps'));
+    assert.equal(written.length, 3, 'one for each question of kong.conf that the image answers');
     await runEntries(runner, settings(readFileSync(join(container.root, 'etc/kong/kong.conf'), 'utf8')));
     const config = { access: [`kong.response.exit(200, 'from the image')`] };
     assert.deepEqual(await ask(join(prefix, 'plugins.sock'), 'js-pre-function', config), {
