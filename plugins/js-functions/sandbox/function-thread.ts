@@ -201,24 +201,13 @@ export class FunctionThread {
     const pending = this.#runs.get(run);
     const target = PDK_SURFACE[method];
     if (pending === undefined || target === undefined) return;
-    const failed = (error: unknown) => {
-      if (error instanceof HandlerExit) this.#stop(run, { kind: 'ended', error });
-      else this.#answer(run, call, false, error instanceof Error ? error.message : String(error));
-    };
-    for (const [index, arg] of args.entries()) {
-      // What crosses is a plain Uint8Array; the PDK takes Buffers.
-      if (arg instanceof Uint8Array) args[index] = Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength);
-    }
-    try {
-      callPdkMethod(pending.kong, target, args)
-        .then((value) => {
-          if (value instanceof Uint8Array) this.#answer(run, call, true, Uint8Array.from(value));
-          else this.#answer(run, call, true, jsonOf(value));
-        })
-        .catch(failed);
-    } catch (error) {
-      failed(error);
-    }
+    callPdkMethod(pending.kong, target, args).then(
+      (value) => this.#answer(run, call, true, value),
+      (error: unknown) => {
+        if (error instanceof HandlerExit) this.#stop(run, { kind: 'ended', error });
+        else this.#answer(run, call, false, error instanceof Error ? error.message : String(error));
+      },
+    );
   }
 
   #answer(run: number, call: number, ok: boolean, value: string | Uint8Array | undefined): void {
@@ -238,15 +227,5 @@ export class FunctionThread {
     }
     if (verdict !== undefined) this.#instances.get(verdict.instance)?.threadEnded(verdict.limit);
     this.#onEnd(this);
-  }
-}
-
-/** A result as JSON text. @throws for what JSON cannot hold */
-function jsonOf(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  try {
-    return JSON.stringify(value) ?? 'null';
-  } catch {
-    throw new Error('the result is nested too deeply or cannot be copied');
   }
 }

@@ -1,34 +1,13 @@
-import type { EngineCode } from '../engine.js';
 import type { LimitKind, Limits } from '../limits.js';
 import type { GuestError, ProgramUnit, RunEnd } from '../messages.js';
+import { Accounts } from './accounts.js';
 import { Guest, type GuestCall, type GuestHost } from './guest.js';
+import type { IsolateHost } from './isolate-host.js';
 import { type Answer, MarshalError, readArguments, writeAnswers } from './marshal.js';
-import { threadProcessorMs } from './processor-time.js';
-import { LONG_SLICE_MS, Run, readReport } from './run.js';
-import type { GuestTemplate } from './template.js';
-import type { ThreadState } from './thread-state.js';
+import { Run, readReport } from './run.js';
 
 /** How long an isolate may take to get ready, milliseconds of the clock. */
 const SETUP_MS = 10_000;
-
-/** What the engine's own errors say when a limit was met that guest code could have caught. */
-const ENGINE_LIMITS: Readonly<Record<string, LimitKind>> = {
-  'out of memory': 'memory',
-  'stack overflow': 'stack',
-};
-
-/** What an isolate needs to know of its thread. */
-export interface IsolateHost {
-  readonly code: EngineCode;
-  readonly template: GuestTemplate;
-  readonly state: ThreadState;
-  /** Kinds of the PDK's methods, by their index. */
-  readonly surface: readonly { readonly path: readonly string[]; readonly kind: string }[];
-  /** A run makes a PDK call. */
-  call(run: number, method: number, call: number, args: unknown[]): void;
-  /** A run has ended. */
-  ended(run: number, end: RunEnd): void;
-}
 
 /**
  * The functions of one plugin instance in an engine of their own, and the runs in progress in it.
@@ -42,6 +21,7 @@ export class Isolate {
   readonly #instance: number;
   readonly #limits: Limits;
   readonly #runs = new Map<number, Run>();
+  readonly #accounts: Accounts;
   #guest: Guest | undefined;
   /** Runs that the host ended and that guest code must forget before its next job. */
   #abandoned: number[] = [];
@@ -50,14 +30,6 @@ export class Isolate {
   #inside = false;
   /** Whether guest code of this project alone is running: it is not interrupted. */
   #trusted = false;
-  /** When the clock was last looked at. */
-  #clock = performance.now();
-  /** The processor's time at that moment; kept only while there are suspects among the runs. */
-  #processor = 0;
-  #suspects = 0;
-  /** Time that belongs to no run since there was last nothing left to do: continuations that lost theirs. */
-  #strayMs = 0;
-
   /**
    * Makes an isolate and compiles the program in it.
    *
@@ -84,6 +56,7 @@ export class Isolate {
     this.#host = host;
     this.#instance = instance;
     this.#limits = limits;
+    this.#accounts = new Accounts(limits.cpuMs, host.state);
   }
 
   /** Whether new runs are taken. */
@@ -139,19 +112,15 @@ export class Isolate {
     this.#closeIfIdle();
   }
 
-  // Entering guest code
-
   /** Runs `work`, which enters guest code, and then the jobs that it left. */
   #enter(work: (guest: Guest) => void): void {
     const guest = this.#guest;
-    if (guest === undefined || this.#state === 'closed') {
+    if (guest === undefined) {
       this.#endAll('engine');
       return;
     }
     this.#inside = true;
-    this.#clock = performance.now();
-    if (this.#suspects > 0) this.#processor = threadProcessorMs();
-    this.#host.state.enter(this.#instance, this.#limits.cpuMs - this.#strayMs, guest.memoryUsed);
+    this.#accounts.enter(this.#instance, guest.memoryUsed);
     try {
       work(guest);
       this.#charge();
@@ -163,7 +132,7 @@ export class Isolate {
       this.#endAll('engine');
     } finally {
       this.#inside = false;
-      this.#host.state.leave();
+      this.#accounts.leave();
     }
     this.#closeIfIdle();
   }
@@ -172,9 +141,9 @@ export class Isolate {
     for (;;) {
       this.#forgetAbandoned(guest);
       const { hasJob } = guest;
-      if (!hasJob) this.#strayMs = 0;
+      if (!hasJob) this.#accounts.settled();
       if (!hasJob || this.#runs.size === 0) return;
-      if (this.#strayMs > this.#limits.cpuMs) {
+      if (this.#accounts.strayIsOver) {
         // Work that belongs to no run does not end: the runs in here can no longer be told apart.
         this.#endAll('cpu');
         this.retire();
@@ -201,48 +170,24 @@ export class Isolate {
     this.#guest = undefined;
   }
 
-  // Time
-
   /** Puts the time since the last look at the clock to the account of the run in progress. */
   #charge(): void {
-    const now = performance.now();
-    const spent = now - this.#clock;
-    this.#clock = now;
-    const processorSpent = this.#suspects > 0 ? this.#lookAtProcessor() : undefined;
     const id = this.#guest?.run ?? 0;
     const run = this.#runs.get(id);
-    const { cpuMs } = this.#limits;
-    if (run === undefined) {
-      // What a run does in the turn in which it ends belongs to it; the engine is told to stop at its next poll.
-      if (id !== 0) return;
-      this.#strayMs += processorSpent ?? Math.min(spent, LONG_SLICE_MS);
-      if (this.#strayMs <= cpuMs) this.#host.state.goesOn(cpuMs - this.#strayMs);
-      return;
-    }
-    const wasSuspect = run.suspect;
-    run.charge(spent, wasSuspect ? processorSpent : undefined, cpuMs);
-    if (run.suspect && !wasSuspect && ++this.#suspects === 1) this.#lookAtProcessor();
-    if (run.processorMs > cpuMs) this.#overLimit(run, 'cpu');
-    else this.#host.state.goesOn(cpuMs - run.processorMs);
-  }
-
-  /** Processor time since the last look at it, milliseconds. */
-  #lookAtProcessor(): number {
-    const before = this.#processor;
-    this.#processor = threadProcessorMs();
-    return this.#processor - before;
+    if (run !== undefined) {
+      if (this.#accounts.charge(run)) this.#overLimit(run, 'cpu');
+    } else if (id === 0) this.#accounts.chargeNobody();
+    else this.#accounts.pass();
   }
 
   /** A run that has ended must not go on; nor may anything else without end. */
   #mayGoOn(): boolean {
     if (this.#trusted) return true;
-    if (this.#state === 'setup') return performance.now() - this.#clock < SETUP_MS;
+    if (this.#state === 'setup') return this.#accounts.sinceLookMs < SETUP_MS;
     this.#charge();
     const id = this.#guest?.run ?? 0;
-    return id === 0 ? this.#strayMs <= this.#limits.cpuMs && this.#runs.size > 0 : this.#runs.has(id);
+    return id === 0 ? !this.#accounts.strayIsOver && this.#runs.size > 0 : this.#runs.has(id);
   }
-
-  // Runs
 
   #overLimit(run: Run, limit: LimitKind, detail: { index?: number; error?: GuestError } = {}): void {
     this.#end(run, { kind: 'limit', limit, ...detail });
@@ -253,7 +198,7 @@ export class Isolate {
 
   #forget(run: Run): boolean {
     if (!this.#runs.delete(run.id)) return false;
-    if (run.suspect) this.#suspects--;
+    this.#accounts.close(run);
     this.#abandoned.push(run.id);
     return true;
   }
@@ -273,20 +218,18 @@ export class Isolate {
       this.#end(run, { kind: 'done' });
       return;
     }
-    const { index, error } = readReport(report);
-    const limit = error.name === 'InternalError' ? ENGINE_LIMITS[error.message] : undefined;
-    if (limit !== undefined) this.#overLimit(run, limit, { index, error });
-    else this.#end(run, { kind: 'failed', index, error });
+    const { limit, ...detail } = readReport(report);
+    if (limit !== undefined) this.#overLimit(run, limit, detail);
+    else this.#end(run, { kind: 'failed', ...detail });
   }
 
   #pdk({ method: index, call, json, buffers }: GuestCall): true | false | string {
     const run = this.#runs.get(this.#guest?.run ?? 0);
     const method = this.#host.surface[index];
     if (run === undefined || method === undefined) return false;
-    run.pdkCalls++;
-    run.outputBytes += buffers.reduce((sum, [, bytes]) => sum + bytes.length, json.length);
-    if (run.pdkCalls > this.#limits.pdkCalls || run.outputBytes > this.#limits.outputBytes) {
-      this.#overLimit(run, run.pdkCalls > this.#limits.pdkCalls ? 'pdk_calls' : 'output');
+    const limit = run.calls(json, buffers, this.#limits);
+    if (limit !== undefined) {
+      this.#overLimit(run, limit);
       return false;
     }
     let args: unknown[];

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Limits } from '../limits.js';
 import type { FromThread, ProgramUnit, RunEnd, ThreadData, ToThread } from '../messages.js';
-import { Isolate, type IsolateHost } from './isolate.js';
+import { Isolate } from './isolate.js';
+import type { IsolateHost } from './isolate-host.js';
 import { giveWay } from './priority.js';
 import { makeTemplate } from './template.js';
 import { ThreadState } from './thread-state.js';

@@ -1,3 +1,4 @@
+import type { LimitKind, Limits } from '../limits.js';
 import type { GuestError } from '../messages.js';
 import { readArguments } from './marshal.js';
 
@@ -15,8 +16,8 @@ export class Run {
   processorMs = 0;
   /** Whether the run comes near its limit, or may do so: from then on the processor's time is looked at for it. */
   suspect = false;
-  pdkCalls = 0;
-  outputBytes = 0;
+  #pdkCalls = 0;
+  #outputBytes = 0;
 
   constructor(id: number) {
     this.id = id;
@@ -35,13 +36,36 @@ export class Run {
     this.processorMs += processorMs ?? Math.min(clockMs, LONG_SLICE_MS);
     this.suspect ||= clockMs > LONG_SLICE_MS || this.processorMs > limitMs / 4;
   }
+
+  /** Takes note of a PDK call with these arguments. @returns the limit that it goes over */
+  calls(
+    json: string,
+    buffers: readonly (readonly [number, Uint8Array])[],
+    limits: Limits,
+  ): 'pdk_calls' | 'output' | undefined {
+    this.#pdkCalls++;
+    this.#outputBytes += buffers.reduce((sum, [, bytes]) => sum + bytes.length, json.length);
+    if (this.#pdkCalls > limits.pdkCalls) return 'pdk_calls';
+    return this.#outputBytes > limits.outputBytes ? 'output' : undefined;
+  }
 }
 
-/** What guest code reports about an error: the function's place in its phase, and the error as text. */
-export function readReport(report: string): { index: number; error: GuestError } {
+/** What the engine's own errors say when a limit was met that guest code could have caught. */
+const ENGINE_LIMITS: Readonly<Record<string, LimitKind>> = {
+  'out of memory': 'memory',
+  'stack overflow': 'stack',
+};
+
+/** What guest code reports about an error: the function's place in its phase, the error as text, and the limit it met. */
+export function readReport(report: string): {
+  index: number;
+  error: GuestError;
+  limit: LimitKind | undefined;
+} {
   const [index, name, message, stack, line, column] = readArguments(report, []);
   return {
     index: Number(index),
+    limit: name === 'InternalError' ? ENGINE_LIMITS[String(message)] : undefined,
     error: {
       name: String(name),
       message: String(message),

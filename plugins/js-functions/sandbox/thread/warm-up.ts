@@ -1,6 +1,7 @@
 import type { Limits } from '../limits.js';
 import type { ProgramUnit, RunEnd } from '../messages.js';
-import { Isolate, type IsolateHost } from './isolate.js';
+import { Isolate } from './isolate.js';
+import type { IsolateHost } from './isolate-host.js';
 
 /** What functions usually do, in the form in which the compiler hands a program over. */
 const CODE = `((suspend, resume) => { 'use strict'; return async function () {
