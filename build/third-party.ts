@@ -22,7 +22,8 @@ export function packagesIn(licences: string): string[] {
  * @throws Error naming a package without a licence file: what may not be passed on is not bundled
  */
 export function thirdPartyLicences({ inputs }: Metafile): string {
-  const paths = [...Object.keys(inputs), vendorSource()];
+  // The page's library has preact's code in it, and the licence of htm beside it.
+  const paths = [...Object.keys(inputs), vendorSource(), 'node_modules/preact'];
   const folders = paths.flatMap((path) => /.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
   return [...new Set(folders.map((folder) => join(ROOT, folder.replace(ROOT, ''))))]
     .sort()

@@ -84,6 +84,7 @@ describe('the packages that are bundled', () => {
       'bintrees',
       'htm',
       'lru-cache',
+      'preact',
       'prom-client',
       'tdigest',
     ]);
