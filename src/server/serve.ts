@@ -3,6 +3,7 @@ import type { ServeOptions } from './flags.js';
 import { createLog, type Log, levelOf } from './log.js';
 import type { MetricsListener } from './metrics.js';
 import { stopOnSignals, surviveClosedOutput, surviveStrayErrors, whenAbandoned } from './process.js';
+import { canShareSockets } from './socket/path.js';
 import { WORKER_VARIABLE } from './workers/messages.js';
 
 const DEFAULT_TTL_MS = 60 * 60 * 1000;
@@ -23,6 +24,10 @@ export async function serve(load: Load, options: ServeOptions): Promise<boolean>
   const index = workerIndex();
   if (index !== undefined) return serveAsWorker(index, load, options, log);
   if (options.workers === 1 && options.lingerMs === 0) return serveAlone(load, options, log);
+  if (!canShareSockets(options.socket)) {
+    log.error(`--workers and --linger have no effect with Node ${process.versions.node}: one process serves`);
+    return serveAlone(load, options, log);
+  }
   await servePrimary(options, log);
   return true;
 }

@@ -58,16 +58,25 @@ export class SocketPath {
 
   /** Makes `server` listen there. @param mode permissions of the socket file, from the first connection on */
   async listen(server: net.Server, mode: number): Promise<void> {
+    const shares = canShareSockets(this.path);
+    const beside = this.beside();
     // This handle is never closed: the server has its file descriptor, and closes that.
-    const { fd } = this.bind(mode);
+    const where = shares ? { fd: this.bind(mode).fd } : { path: beside };
+    if (!shares) this.attempt(() => removeIfThere(beside));
     await new Promise<void>((resolve, reject) => {
       const failed = (cause: NodeJS.ErrnoException) => reject(this.unusable(cause));
       server.once('error', failed);
-      server.listen({ fd, backlog: BACKLOG }, () => {
+      server.listen({ ...where, backlog: BACKLOG }, () => {
         server.off('error', failed);
         resolve();
       });
     });
+    if (!shares) {
+      this.attempt(() => {
+        chmodSync(beside, mode);
+        this.bound = identity(beside);
+      });
+    }
     this.takeOver();
   }
 
@@ -198,12 +207,33 @@ interface PipeHandle extends BoundHandle {
   readStop(): number;
 }
 
+type CreateHandle = (path: string, port: number, type: number) => unknown;
+
+/** Not a documented part of Node, though all of `node:cluster` stands on it. */
+const createHandle = () => (net as unknown as { _createServerHandle?: CreateHandle })._createServerHandle;
+
+/**
+ * Whether this Node can bind a socket for other processes to accept from. Node documents no way to do so. What is used
+ * was there, and did what it is to do, in Node 20.20, 22.23, 24.21 and 26.10; without it a server serves by itself.
+ *
+ * @param path where the socket is to be: one is bound beside it, to look at, and removed
+ */
+export function canShareSockets(path: string): boolean {
+  const beside = besideOf(path);
+  const handle = createHandle()?.(beside, -1, -1) as Partial<PipeHandle> | number | undefined;
+  // A path that cannot be bound is reported by who binds it.
+  if (typeof handle === 'number') return true;
+  if (handle === undefined) return false;
+  const { open, listen, readStart, readStop, close, fd } = handle;
+  const methods = [open, listen, readStart, readStop, close];
+  handle.close?.();
+  removeIfThere(beside);
+  return typeof fd === 'number' && methods.every((method) => typeof method === 'function');
+}
+
 /** Binds without listening, which is what `node:cluster` does for its workers. */
 function bindHandle(path: string): PipeHandle {
-  const create = (
-    net as unknown as { _createServerHandle: (path: string, port: number, type: number) => unknown }
-  )._createServerHandle;
-  const handle = create(path, -1, -1);
+  const handle = (createHandle() as CreateHandle)(path, -1, -1);
   if (typeof handle === 'number') {
     throw Object.assign(new Error(`bind ${util.getSystemErrorName(handle)} ${path}`), {
       errno: handle,
