@@ -6,37 +6,27 @@ import { encodeQuery, parseQuery } from './query.js';
 const fromBytes = (text: string) => Buffer.from(text, 'latin1').toString('utf8');
 const toBytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
 
-/** A JSON value as Lua holds it: strings as bytes, null as absent. */
-export function luaFromJson(value: unknown): LuaValue {
-  if (value === null || value === undefined) {
-    return undefined;
-  }
-  if (typeof value === 'string') {
-    return toBytes(value);
-  }
-  if (Array.isArray(value)) {
-    return value.map(luaFromJson);
-  }
-  if (typeof value === 'object') {
-    const entries = Object.entries(value).map(([key, item]) => [toBytes(key), luaFromJson(item)] as const);
-    return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
-  }
-  return value as LuaValue;
+/** How Lua's functions hold JSON's null: no byte string has this character. */
+export const NULL = '\u0101';
+
+/** A JSON value as Lua holds it: strings as bytes, null as absent or as something else. */
+export function luaFromJson(value: unknown, none: LuaValue = undefined): LuaValue {
+  if (value === null || value === undefined) return none;
+  if (typeof value === 'string') return toBytes(value);
+  if (Array.isArray(value)) return value.map((item) => luaFromJson(item, none));
+  if (typeof value !== 'object') return value as LuaValue;
+  const entries = Object.entries(value).map(
+    ([key, item]) => [toBytes(key), luaFromJson(item, none)] as const,
+  );
+  return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
 }
 
 function jsonFromLua(value: LuaValue): unknown {
-  if (typeof value === 'string') {
-    return fromBytes(value);
-  }
-  if (Array.isArray(value)) {
-    return value.map(jsonFromLua);
-  }
-  if (isTable(value)) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [fromBytes(key), jsonFromLua(item)]),
-    );
-  }
-  return value;
+  if (value === NULL) return null;
+  if (typeof value === 'string') return fromBytes(value);
+  if (Array.isArray(value)) return value.map(jsonFromLua);
+  if (!isTable(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [fromBytes(key), jsonFromLua(item)]));
 }
 
 /** JSON text of a Lua value, as bytes. */

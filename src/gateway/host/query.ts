@@ -1,5 +1,5 @@
 import { LuaError, type LuaValue } from '../plugin-port.js';
-import { percentEncode } from '../router/path.js';
+import { percentDecode, percentEncode } from '../router/path.js';
 import { isTable, luaType } from './arguments.js';
 
 /** A query argument: its bytes, or true where it has no `=`. */
@@ -31,10 +31,9 @@ export function parseQuery(query: string, max: number): { [name: string]: QueryV
   return args;
 }
 
-function unescapeArgument(text: string): string {
-  return text
-    .replaceAll('+', ' ')
-    .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+/** `+` is a space, percent escapes are bytes. */
+export function unescapeArgument(text: string): string {
+  return percentDecode(text.replaceAll('+', ' '));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange.js';
+import { percentDecode } from '../router/path.js';
 import { utf8 } from '../router/rust-regex.js';
 
 /** nginx's buffer for the request line and for each header line, and how many of them it has. */
@@ -34,9 +35,7 @@ function isHost(values: readonly string[], httpVersion: string): boolean {
 /** Percent escapes in order, nothing above the root, no NUL, and UTF-8. */
 function isPath(path: string): boolean {
   if (/%(?![0-9a-f]{2})|%00/i.test(path)) return false;
-  const bytes = path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+  const bytes = percentDecode(path);
   let depth = 0;
   for (const segment of bytes.split('/')) {
     if (segment === '..') depth -= 1;

@@ -3,115 +3,44 @@ import { HOST_FUNCTIONS } from '../host/pdk-host.js';
 /** Modules that `require` gives. */
 export const LUA_MODULES: readonly string[] = ['cjson', 'cjson.safe'];
 
+const words = (text: string) => text.trim().split(/\s+/);
+const below = (table: string, text: string) => words(text).map((name) => `${table}.${name}`);
+
 /** What the prelude defines itself, beside the PDK functions of the gateway. */
 const OWN = [
-  ...['kong.version', 'kong.version_num', 'kong.configuration', 'kong.pdk_major_version', 'kong.pdk_version'],
-  ...['kong.ctx.shared', 'kong.ctx.plugin', 'kong.response.set_raw_body', 'kong.log.inspect'],
-  ...[
-    'EMERG',
-    'ALERT',
-    'CRIT',
-    'ERR',
-    'WARN',
-    'NOTICE',
-    'INFO',
-    'DEBUG',
-    'OK',
-    'ERROR',
-    'DECLINED',
-    'null',
-  ].map((name) => `ngx.${name}`),
-  ...[
-    'var',
-    'ctx',
-    'header',
-    'arg',
-    'status',
-    'now',
-    'time',
-    'update_time',
-    'today',
-    'localtime',
-    'utctime',
-  ].map((name) => `ngx.${name}`),
-  ...['log', 'exit', 'say', 'print', 'redirect', 'md5', 'sha1_bin', 'hmac_sha1', 'crc32_long'].map(
-    (name) => `ngx.${name}`,
+  ...below(
+    'kong',
+    `version version_num configuration pdk_major_version pdk_version ctx.shared ctx.plugin
+    response.set_raw_body log.inspect`,
   ),
-  ...['encode_base64', 'decode_base64', 'escape_uri', 'unescape_uri', 'encode_args', 'decode_args'].map(
-    (name) => `ngx.${name}`,
+  ...below(
+    'ngx',
+    `EMERG ALERT CRIT ERR WARN NOTICE INFO DEBUG OK ERROR DECLINED null
+    var ctx header arg status now time update_time today localtime utctime http_time cookie_time
+    log exit say print redirect md5 sha1_bin hmac_sha1 crc32_long
+    encode_base64 decode_base64 escape_uri unescape_uri encode_args decode_args
+    get_phase worker.id worker.pid config.subsystem`,
   ),
-  ...[
-    'get_phase',
-    'http_time',
-    'cookie_time',
-    'worker',
-    'config',
-    'worker.id',
-    'worker.pid',
-    'config.subsystem',
-  ].map((name) => `ngx.${name}`),
-  ...[
-    'get_headers',
-    'set_header',
-    'clear_header',
-    'get_method',
-    'set_method',
-    'get_uri_args',
-    'set_uri_args',
-  ].map((name) => `ngx.req.${name}`),
-  ...[
-    'set_uri',
-    'read_body',
-    'get_body_data',
-    'set_body_data',
-    'get_post_args',
-    'http_version',
-    'start_time',
-  ].map((name) => `ngx.req.${name}`),
+  ...below(
+    'ngx.req',
+    `get_headers set_header clear_header get_method set_method get_uri_args set_uri_args set_uri
+    read_body get_body_data set_body_data get_post_args http_version start_time`,
+  ),
 ];
 
 /** nginx's constants for statuses and methods. */
-export const NGINX_CONSTANTS: Readonly<Record<string, number>> = {
-  ...{
-    HTTP_CONTINUE: 100,
-    HTTP_SWITCHING_PROTOCOLS: 101,
-    HTTP_OK: 200,
-    HTTP_CREATED: 201,
-    HTTP_ACCEPTED: 202,
-  },
-  ...{
-    HTTP_NO_CONTENT: 204,
-    HTTP_PARTIAL_CONTENT: 206,
-    HTTP_SPECIAL_RESPONSE: 300,
-    HTTP_MOVED_PERMANENTLY: 301,
-  },
-  ...{
-    HTTP_MOVED_TEMPORARILY: 302,
-    HTTP_SEE_OTHER: 303,
-    HTTP_NOT_MODIFIED: 304,
-    HTTP_TEMPORARY_REDIRECT: 307,
-  },
-  ...{
-    HTTP_PERMANENT_REDIRECT: 308,
-    HTTP_BAD_REQUEST: 400,
-    HTTP_UNAUTHORIZED: 401,
-    HTTP_PAYMENT_REQUIRED: 402,
-  },
-  ...{ HTTP_FORBIDDEN: 403, HTTP_NOT_FOUND: 404, HTTP_NOT_ALLOWED: 405, HTTP_NOT_ACCEPTABLE: 406 },
-  ...{ HTTP_REQUEST_TIMEOUT: 408, HTTP_CONFLICT: 409, HTTP_GONE: 410, HTTP_UPGRADE_REQUIRED: 426 },
-  ...{ HTTP_TOO_MANY_REQUESTS: 429, HTTP_ILLEGAL: 451, HTTP_CLOSE: 444, HTTP_INTERNAL_SERVER_ERROR: 500 },
-  ...{ HTTP_METHOD_NOT_IMPLEMENTED: 501, HTTP_BAD_GATEWAY: 502, HTTP_SERVICE_UNAVAILABLE: 503 },
-  ...{ HTTP_GATEWAY_TIMEOUT: 504, HTTP_VERSION_NOT_SUPPORTED: 505, HTTP_INSUFFICIENT_STORAGE: 507 },
-  ...{
-    HTTP_GET: 2,
-    HTTP_HEAD: 4,
-    HTTP_POST: 8,
-    HTTP_PUT: 16,
-    HTTP_DELETE: 32,
-    HTTP_OPTIONS: 512,
-    HTTP_PATCH: 16384,
-  },
-};
+export const NGINX_CONSTANTS: Readonly<Record<string, number>> = Object.fromEntries(
+  words(`
+  CONTINUE=100 SWITCHING_PROTOCOLS=101 OK=200 CREATED=201 ACCEPTED=202 NO_CONTENT=204
+  PARTIAL_CONTENT=206 SPECIAL_RESPONSE=300 MOVED_PERMANENTLY=301 MOVED_TEMPORARILY=302 SEE_OTHER=303
+  NOT_MODIFIED=304 TEMPORARY_REDIRECT=307 PERMANENT_REDIRECT=308 BAD_REQUEST=400 UNAUTHORIZED=401
+  PAYMENT_REQUIRED=402 FORBIDDEN=403 NOT_FOUND=404 NOT_ALLOWED=405 NOT_ACCEPTABLE=406
+  REQUEST_TIMEOUT=408 CONFLICT=409 GONE=410 UPGRADE_REQUIRED=426 TOO_MANY_REQUESTS=429 ILLEGAL=451
+  CLOSE=444 INTERNAL_SERVER_ERROR=500 METHOD_NOT_IMPLEMENTED=501 BAD_GATEWAY=502
+  SERVICE_UNAVAILABLE=503 GATEWAY_TIMEOUT=504 VERSION_NOT_SUPPORTED=505 INSUFFICIENT_STORAGE=507 GET=2
+  HEAD=4 POST=8 PUT=16 DELETE=32 OPTIONS=512 PATCH=16384
+  `).map((pair) => [`HTTP_${pair.split('=')[0]}`, Number(pair.split('=')[1])]),
+);
 
 /** Every dotted name below `kong` and `ngx` that a function may use, tables on the way included. */
 export const LUA_NAMES: ReadonlySet<string> = new Set(

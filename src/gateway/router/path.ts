@@ -34,6 +34,11 @@ export function escapePath(path: string): string {
   return path.replace(/[^A-Za-z0-9\-._~!#$%&'()*+,/:;=?@[\]]/g, percentEncode);
 }
 
+/** The bytes behind every `%XX`. */
+export function percentDecode(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 /** `%XX` of one byte. */
 export function percentEncode(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
