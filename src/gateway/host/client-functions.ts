@@ -1,7 +1,7 @@
 import { isUuid } from '../config/ids.js';
 import { LuaError, type LuaTable, type LuaValue } from '../plugin-port.js';
 import { isTable, stringArgument } from './arguments.js';
-import { AUTHENTICATED_AND_LATER, type HostContext, type HostFunctions } from './context.js';
+import { AUTHENTICATED_AND_LATER, getter, type HostContext, type HostFunctions, setter } from './context.js';
 import { consumerTable } from './entity-tables.js';
 
 function loadConsumer({ node }: HostContext, [reference, byUsername]: readonly LuaValue[]): LuaValue {
@@ -16,7 +16,7 @@ function loadConsumer({ node }: HostContext, [reference, byUsername]: readonly L
   return found && consumerTable(found);
 }
 
-function authenticate({ live }: HostContext, [consumer, credential]: readonly LuaValue[]): LuaValue {
+function authenticate({ live }: HostContext, [consumer, credential]: readonly LuaValue[]): void {
   if (consumer !== undefined && !isTable(consumer)) {
     throw new LuaError('consumer must be a table or nil');
   }
@@ -30,10 +30,9 @@ function authenticate({ live }: HostContext, [consumer, credential]: readonly Lu
     consumer: consumer as LuaTable | undefined,
     credential: credential as LuaTable | undefined,
   };
-  return undefined;
 }
 
-const get = (read: (context: HostContext) => LuaValue) => ({ phases: AUTHENTICATED_AND_LATER, run: read });
+const get = getter(AUTHENTICATED_AND_LATER);
 
 /** `kong.client` and `kong.ip`. */
 export const clientFunctions: HostFunctions = {
@@ -44,8 +43,8 @@ export const clientFunctions: HostFunctions = {
   'kong.client.get_forwarded_port': { run: ({ live }) => live.clientPort },
   'kong.client.get_credential': get(({ exchange }) => exchange.identity.credential),
   'kong.client.get_consumer': get(({ exchange }) => exchange.identity.consumer),
-  'kong.client.load_consumer': { phases: AUTHENTICATED_AND_LATER, run: loadConsumer },
-  'kong.client.authenticate': { phases: ['access'], run: authenticate },
+  'kong.client.load_consumer': get(loadConsumer),
+  'kong.client.authenticate': setter(['access'])(authenticate),
   'kong.client.get_protocol': get(({ live }) => live && 'http'),
   'kong.ip.is_trusted': { run: () => false },
 };

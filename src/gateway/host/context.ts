@@ -56,12 +56,27 @@ export function checkPhase(phase: KongPhase, phases: readonly KongPhase[]): void
   throw new LuaError(`function cannot be called in ${phase} phase (only in: ${phases.join(', ')})`);
 }
 
+type Run<Result> = (context: HostContext, args: readonly LuaValue[]) => Result;
+
 /** One function of the PDK. */
 export interface HostFunction {
   /** Where Kong allows it; undefined: everywhere. */
   readonly phases?: readonly KongPhase[];
-  readonly run: (context: HostContext, args: readonly LuaValue[]) => LuaValue | Promise<LuaValue>;
+  readonly run: Run<LuaValue | Promise<LuaValue>>;
 }
+
+/** Functions with a result, in these phases; without phases everywhere. */
+export const getter =
+  (phases?: readonly KongPhase[]) =>
+  (run: HostFunction['run']): HostFunction =>
+    phases === undefined ? { run } : { phases, run };
+
+/** Functions without a result. */
+export const setter = (phases?: readonly KongPhase[]) => (run: Run<void>) =>
+  getter(phases)((context, args): LuaValue => {
+    run(context, args);
+    return undefined;
+  });
 
 /** Host functions by their name on the wire. */
 export type HostFunctions = Readonly<Record<string, HostFunction>>;

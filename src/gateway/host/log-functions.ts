@@ -1,7 +1,7 @@
 import type { LogLevel } from '../log.js';
 import { LuaError, type LuaValue } from '../plugin-port.js';
 import { isTable, luaText, stringArgument } from './arguments.js';
-import type { HostContext, HostFunction, HostFunctions } from './context.js';
+import { type HostContext, type HostFunction, type HostFunctions, setter } from './context.js';
 import { serializeExchange } from './serialize.js';
 
 /** The line that Kong writes to nginx's error log for a plugin, with nginx's context behind it. */
@@ -15,29 +15,27 @@ export function logLine({ exchange, phase, plugin }: HostContext, text: string):
   return `${line}, client: ${clientIp}, server: kong, request: "${originalMethod} ${target} HTTP/${httpVersion}"${host}, request_id: "${id}"`;
 }
 
+const set = setter();
+
 function logAt(level: LogLevel): HostFunction {
-  return {
-    run: (context, args) => {
-      if (args.length === 0) {
-        throw new LuaError("bad argument #1 to 'select' (index out of range)");
-      }
-      // A trailing nil is no text: Lua's own concatenation stops short of it.
-      const text = args.map((value) => (value === undefined ? '' : luaText(value))).join('');
-      const { plugin, phase } = context;
-      context.node.log(level, logLine(context, text), { plugin, phase, message: text });
-      return undefined;
-    },
-  };
+  return set((context, args) => {
+    if (args.length === 0) {
+      throw new LuaError("bad argument #1 to 'select' (index out of range)");
+    }
+    // A trailing nil is no text: Lua's own concatenation stops short of it.
+    const text = args.map((value) => (value === undefined ? '' : luaText(value))).join('');
+    const { plugin, phase } = context;
+    context.node.log(level, logLine(context, text), { plugin, phase, message: text });
+  });
 }
 
-function setSerializeValue({ exchange }: HostContext, [name, value, options]: readonly LuaValue[]): LuaValue {
+function setSerializeValue({ exchange }: HostContext, [name, value, options]: readonly LuaValue[]): void {
   const key = stringArgument(name, 'key');
   const mode = (isTable(options) && !Array.isArray(options) ? options.mode : undefined) ?? 'set';
   if (mode !== 'set' && mode !== 'add' && mode !== 'replace') {
     throw new LuaError("mode must be 'set', 'add' or 'replace'");
   }
   exchange.serializeValues.push({ key, value, mode });
-  return undefined;
 }
 
 /** How Kong's inspect writes a value: texts in quotes, tables with what is in them. */
@@ -85,7 +83,7 @@ export const logFunctions: HostFunctions = {
   'kong.log.notice': logAt('notice'),
   'kong.log.info': logAt('info'),
   'kong.log.debug': logAt('debug'),
-  'kong.log.set_serialize_value': { run: setSerializeValue },
+  'kong.log.set_serialize_value': set(setSerializeValue),
   'kong.log.serialize': {
     phases: ['log'],
     run: ({ exchange }) => serializeExchange(exchange),

@@ -2,7 +2,7 @@ import type { Exchange } from '../exchange.js';
 import { forwardedPrefix } from '../http/upstream-request.js';
 import { LuaError, type LuaValue } from '../plugin-port.js';
 import { stringArgument } from './arguments.js';
-import { type HostContext, type HostFunctions, KONG_PHASES } from './context.js';
+import { type HostContext, type HostFunctions, KONG_PHASES, setter } from './context.js';
 import { parseQuery } from './query.js';
 
 /** The variables of nginx's that depend on the request only. */
@@ -73,6 +73,8 @@ function getContext({ exchange, phase }: HostContext, [key]: readonly LuaValue[]
   return name === 'KONG_PHASE' ? KONG_PHASES[phase] : exchange.nginxContext[name];
 }
 
+const set = setter();
+
 /** `kong.nginx` and `kong.ctx.shared`. */
 export const nginxFunctions: HostFunctions = {
   'kong.nginx.get_var': { run: ({ live }, [name]) => variable(live, stringArgument(name, 'variable name')) },
@@ -80,19 +82,13 @@ export const nginxFunctions: HostFunctions = {
     run: (context) => (context.phase === 'certificate' ? 'TLSv1.3' : context.live && undefined),
   },
   'kong.nginx.get_ctx': { run: getContext },
-  'kong.nginx.set_ctx': {
-    run: ({ exchange }, [key, value]) => {
-      exchange.nginxContext[stringArgument(key, 'key')] = value;
-      return undefined;
-    },
-  },
+  'kong.nginx.set_ctx': set(({ exchange }, [key, value]) => {
+    exchange.nginxContext[stringArgument(key, 'key')] = value;
+  }),
   'kong.nginx.req_start_time': { run: ({ exchange }) => exchange.timing.started / 1000 },
   'kong.nginx.get_subsystem': { run: ({ phase }) => (phase === 'preread' ? 'stream' : 'http') },
   'kong.ctx.shared.get': { run: ({ exchange }, [key]) => exchange.shared[stringArgument(key, 'key')] },
-  'kong.ctx.shared.set': {
-    run: ({ exchange }, [key, value]) => {
-      exchange.shared[stringArgument(key, 'key')] = value;
-      return undefined;
-    },
-  },
+  'kong.ctx.shared.set': set(({ exchange }, [key, value]) => {
+    exchange.shared[stringArgument(key, 'key')] = value;
+  }),
 };

@@ -1,8 +1,10 @@
-import { AUTHENTICATED_AND_LATER, type HostFunctions } from './context.js';
+import { AUTHENTICATED_AND_LATER, getter, type HostFunctions } from './context.js';
 import { entityTable } from './entity-tables.js';
 
 /** Sizes of Kong's shared dictionaries by default; this gateway has none, so nothing of them is allocated. */
 const DICTIONARY_BYTES = { kong: 5_242_880, kong_db_cache: 134_217_728 };
+
+const get = getter(AUTHENTICATED_AND_LATER);
 
 /** `kong.node` and `kong.router`. */
 export const nodeFunctions: HostFunctions = {
@@ -16,12 +18,6 @@ export const nodeFunctions: HostFunctions = {
       workers_lua_vms: [{ http_allocated_gc: process.memoryUsage().heapUsed, pid: process.pid }],
     }),
   },
-  'kong.router.get_route': {
-    phases: AUTHENTICATED_AND_LATER,
-    run: ({ exchange: { match } }) => match && entityTable(match.route),
-  },
-  'kong.router.get_service': {
-    phases: AUTHENTICATED_AND_LATER,
-    run: ({ exchange: { service } }) => service && entityTable(service),
-  },
+  'kong.router.get_route': get(({ exchange: { match } }) => match && entityTable(match.route)),
+  'kong.router.get_service': get(({ exchange: { service } }) => service && entityTable(service)),
 };

@@ -4,7 +4,7 @@ import { forwardedPrefix } from '../http/upstream-request.js';
 import type { LuaValue } from '../plugin-port.js';
 import { limitArgument, stringArgument } from './arguments.js';
 import { parseBody } from './body.js';
-import type { HostContext, HostFunctions, KongPhase } from './context.js';
+import { getter, type HostContext, type HostFunctions, type KongPhase } from './context.js';
 import { parseQuery } from './query.js';
 
 const ANY_HTTP: readonly KongPhase[] = [
@@ -65,7 +65,8 @@ function decodedBody(
   );
 }
 
-const get = (read: (context: HostContext) => LuaValue) => ({ phases: ANY_HTTP, run: read });
+const get = getter(ANY_HTTP);
+const body = getter(BODY);
 
 /** `kong.request`. */
 export const requestFunctions: HostFunctions = {
@@ -85,35 +86,22 @@ export const requestFunctions: HostFunctions = {
   'kong.request.get_path_with_query': get(({ live }) => live.target),
   'kong.request.get_raw_query': get(({ live }) => live.query ?? ''),
   'kong.request.get_start_time': get(({ exchange }) => exchange.timing.started),
-  'kong.request.get_query_arg': {
-    phases: ANY_HTTP,
-    run: ({ live }, [name]) => {
-      const value = parseQuery(live.query ?? '', 100)[stringArgument(name, 'query argument name')];
-      return Array.isArray(value) ? value[0] : value;
-    },
-  },
-  'kong.request.get_query': {
-    phases: ANY_HTTP,
-    run: (context, [max]) => {
-      const limit = limitArgument(max, 'max_args');
-      return parseQuery(context.live.query ?? '', limit);
-    },
-  },
-  'kong.request.get_header': {
-    phases: ANY_HTTP,
-    run: (context, [name]) => lookUp(context, stringArgument(name, 'header name')),
-  },
-  'kong.request.get_headers': {
-    phases: ANY_HTTP,
-    run: ({ exchange }, [max]) => exchange.headers.toMultiMap(limitArgument(max, 'max_headers')),
-  },
-  'kong.request.get_raw_body': { phases: BODY, run: rawBody },
-  'kong.request.get_body': { phases: BODY, run: decodedBody },
+  'kong.request.get_query_arg': get(({ live }, [name]) => {
+    const value = parseQuery(live.query ?? '', 100)[stringArgument(name, 'query argument name')];
+    return Array.isArray(value) ? value[0] : value;
+  }),
+  'kong.request.get_query': get((context, [max]) => {
+    const limit = limitArgument(max, 'max_args');
+    return parseQuery(context.live.query ?? '', limit);
+  }),
+  'kong.request.get_header': get((context, [name]) => lookUp(context, stringArgument(name, 'header name'))),
+  'kong.request.get_headers': get(({ exchange }, [max]) =>
+    exchange.headers.toMultiMap(limitArgument(max, 'max_headers')),
+  ),
+  'kong.request.get_raw_body': body(rawBody),
+  'kong.request.get_body': body(decodedBody),
   'kong.request.get_uri_captures': get(({ exchange }) => {
-    const unnamed: { [index: string]: LuaValue } = {};
-    for (const [index, capture] of (exchange.match?.captures ?? []).entries()) {
-      unnamed[String(index)] = capture;
-    }
-    return { unnamed, named: { ...exchange.match?.namedCaptures } };
+    const { captures = [], namedCaptures = {} } = exchange.match ?? {};
+    return { unnamed: Object.fromEntries(captures.entries()), named: { ...namedCaptures } };
   }),
 };

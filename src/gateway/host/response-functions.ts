@@ -12,7 +12,14 @@ import {
   stringArgument,
 } from './arguments.js';
 import { encodeJson, parseBody } from './body.js';
-import { checkPhase, type HostContext, type HostFunctions, type KongPhase } from './context.js';
+import {
+  checkPhase,
+  getter,
+  type HostContext,
+  type HostFunctions,
+  type KongPhase,
+  setter,
+} from './context.js';
 
 const READ: readonly KongPhase[] = ['response', 'header_filter', 'body_filter', 'log', 'error', 'admin_api'];
 const WRITE: readonly KongPhase[] = [
@@ -45,16 +52,15 @@ function statusArgument(value: LuaValue, lowest = 100): number {
   return Math.floor(value);
 }
 
-function applyHeaders(context: HostContext, headers: LuaValue): void {
-  for (const [name, values] of headers === undefined ? [] : headerTable(headers))
-    setHeader(context, name, values);
+function applyHeaders(context: HostContext, headers: ReturnType<typeof headerTable>): void {
+  for (const [name, values] of headers) setHeader(context, name, values);
 }
 
 function end(context: HostContext, status: number, body: string | undefined, headers: LuaValue): never {
   const { live } = context;
   // What the upstream said of its body does not hold for this one.
   live.responseHeaders.remove('content-length');
-  applyHeaders(context, headers);
+  applyHeaders(context, headers === undefined ? [] : headerTable(headers));
   live.exit = { status, body: grpcExit(live, status, body) };
   live.responseStatus = status;
   live.source = 'exit';
@@ -137,92 +143,54 @@ function setHeader(context: HostContext, name: string, values: string | string[]
   else for (const one of [values].flat()) responseHeaders.append(header, one);
 }
 
+const read = getter(READ);
+const write = setter(WRITE);
+const service = getter(SERVICE);
+
 /** `kong.response` and `kong.service.response`. */
 export const responseFunctions: HostFunctions = {
-  'kong.response.get_status': { phases: READ, run: ({ exchange }) => exchange.responseStatus },
-  'kong.response.get_header': {
-    phases: READ,
-    run: ({ exchange }, [name]) => exchange.responseHeaders.get(spelled(stringArgument(name, 'header name'))),
-  },
-  'kong.response.get_headers': {
-    phases: READ,
-    run: (context, [max]) => shownHeaders(context, limitArgument(max, 'max_headers')),
-  },
-  'kong.response.get_source': { phases: READ, run: ({ exchange }) => exchange.source },
-  'kong.response.set_status': {
-    phases: WRITE,
-    run: ({ live }, [code]) => {
-      live.responseStatus = statusArgument(code);
-      return undefined;
-    },
-  },
-  'kong.response.set_header': {
-    phases: WRITE,
-    run: (context, [name, value]) => {
-      const header = headerName(name);
-      setHeader(context, header, headerValues(header, value));
-      return undefined;
-    },
-  },
-  'kong.response.add_header': {
-    phases: WRITE,
-    run: (context, [name, value]) => {
-      const header = headerName(name);
-      setHeader(context, header, headerValues(header, value), true);
-      return undefined;
-    },
-  },
-  'kong.response.clear_header': {
-    phases: WRITE,
-    run: ({ live }, [name]) => {
-      live.responseHeaders.remove(spelled(stringArgument(name, 'header name')));
-      return undefined;
-    },
-  },
-  'kong.response.set_headers': {
-    phases: WRITE,
-    run: (context, [headers]) => {
-      if (!isTable(headers)) {
-        throw new LuaError('headers must be a table');
-      }
-      applyHeaders(context, headers);
-      return undefined;
-    },
-  },
-  'kong.response.exit': { run: exit },
-  'kong.response.error': { phases: WRITE, run: error },
+  'kong.response.get_status': read(({ exchange }) => exchange.responseStatus),
+  'kong.response.get_header': read(({ exchange }, [name]) =>
+    exchange.responseHeaders.get(spelled(stringArgument(name, 'header name'))),
+  ),
+  'kong.response.get_headers': read((context, [max]) =>
+    shownHeaders(context, limitArgument(max, 'max_headers')),
+  ),
+  'kong.response.get_source': read(({ exchange }) => exchange.source),
+  'kong.response.set_status': write(({ live }, [code]) => {
+    live.responseStatus = statusArgument(code);
+  }),
+  'kong.response.set_header': write((context, [name, value]) => {
+    const header = headerName(name);
+    setHeader(context, header, headerValues(header, value));
+  }),
+  'kong.response.add_header': write((context, [name, value]) => {
+    const header = headerName(name);
+    setHeader(context, header, headerValues(header, value), true);
+  }),
+  'kong.response.clear_header': write(({ live }, [name]) => {
+    live.responseHeaders.remove(spelled(stringArgument(name, 'header name')));
+  }),
+  'kong.response.set_headers': write((context, [headers]) => applyHeaders(context, headerTable(headers))),
+  'kong.response.exit': setter()(exit),
+  'kong.response.error': write(error),
   // In the phase that only Lua's functions have, where the body comes in one piece.
-  'kong.response.get_raw_body': { phases: ['body_filter'], run: ({ live }) => live.filteredBody },
-  'kong.response.set_raw_body': {
-    phases: ['body_filter'],
-    run: ({ live }, [body]) => {
-      live.filteredBody = stringArgument(body, 'body');
-      return undefined;
-    },
-  },
-  'kong.service.response.get_status': { phases: SERVICE, run: ({ live }) => live.upstreamStatus },
-  'kong.service.response.get_header': {
-    phases: SERVICE,
-    run: ({ live }, [name]) => live.upstreamHeaders.get(spelled(stringArgument(name, 'name'))),
-  },
-  'kong.service.response.get_headers': {
-    phases: SERVICE,
-    // Kong 3.9 finds no headers once it has buffered the response, which is the only way to get here.
-    run: (context, [max]) => {
-      limitArgument(max, 'max_headers');
-      return context.live && {};
-    },
-  },
-  'kong.service.response.get_raw_body': {
-    phases: SERVICE,
-    run: ({ live }) => bufferedBody(live),
-  },
-  'kong.service.response.get_body': {
-    phases: SERVICE,
-    run: ({ live }, [mimetype, maxArgs]) => {
-      const type = mimetype ?? live.upstreamHeaders.get('content-type');
-      const body = bufferedBody(live);
-      return type === undefined ? undefined : parseBody(body, stringArgument(type, 'mimetype'), maxArgs);
-    },
-  },
+  'kong.response.get_raw_body': getter(['body_filter'])(({ live }) => live.filteredBody),
+  'kong.response.set_raw_body': setter(['body_filter'])(({ live }, [body]) => {
+    live.filteredBody = stringArgument(body, 'body');
+  }),
+  'kong.service.response.get_status': service(({ live }) => live.upstreamStatus),
+  'kong.service.response.get_header': service(({ live }, [name]) =>
+    live.upstreamHeaders.get(spelled(stringArgument(name, 'name'))),
+  ),
+  // Kong 3.9 finds no headers once it has buffered the response, which is the only way to get here.
+  'kong.service.response.get_headers': service(
+    (context, [max]) => limitArgument(max, 'max_headers') && context.live && {},
+  ),
+  'kong.service.response.get_raw_body': service(({ live }) => bufferedBody(live)),
+  'kong.service.response.get_body': service(({ live }, [mimetype, maxArgs]) => {
+    const type = mimetype ?? live.upstreamHeaders.get('content-type');
+    const body = bufferedBody(live);
+    return type === undefined ? undefined : parseBody(body, stringArgument(type, 'mimetype'), maxArgs);
+  }),
 };

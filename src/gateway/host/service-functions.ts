@@ -3,7 +3,7 @@ import { LuaError, type LuaValue } from '../plugin-port.js';
 import { escapePath } from '../router/path.js';
 import { headerName, headerTable, headerValues, isTable, isToken, stringArgument } from './arguments.js';
 import { formatBody } from './body.js';
-import type { HostContext, HostFunctions, KongPhase } from './context.js';
+import { type HostContext, type HostFunctions, type KongPhase, setter } from './context.js';
 import { encodeQuery } from './query.js';
 
 const BEFORE_UPSTREAM: readonly KongPhase[] = ['rewrite', 'access', 'balancer'];
@@ -35,14 +35,13 @@ function setHeader(
   if (isToken(name)) exchange.headers.set(name, values);
 }
 
-function setTarget(context: HostContext, [host, port]: readonly LuaValue[]): LuaValue {
+function setTarget(context: HostContext, [host, port]: readonly LuaValue[]): void {
   const name = stringArgument(host, 'host');
   integerArgument(port, 'port', 0, 65_535);
   if (context.phase === 'rewrite') {
     throw new LuaError("attempt to index field 'balancer_data' (a nil value)");
   }
   Object.assign(target(context), { host: name, port, hostHeader: name, ownHost: true });
-  return undefined;
 }
 
 function setBody(context: HostContext, [args, mimetype]: readonly LuaValue[]): LuaValue {
@@ -57,13 +56,8 @@ function setBody(context: HostContext, [args, mimetype]: readonly LuaValue[]): L
   return true;
 }
 
-const set = (run: (context: HostContext, args: readonly LuaValue[]) => void) => ({
-  phases: BEFORE_UPSTREAM,
-  run: (context: HostContext, args: readonly LuaValue[]): LuaValue => {
-    run(context, args);
-    return undefined;
-  },
-});
+const access = setter(['access']);
+const set = setter(BEFORE_UPSTREAM);
 
 function integerArgument(value: LuaValue, name: string, low: number, high: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value)) throw new LuaError(`${name} must be an integer`);
@@ -75,7 +69,7 @@ function integerArgument(value: LuaValue, name: string, low: number, high: numbe
 
 /** `kong.service` and `kong.service.request`. */
 export const serviceFunctions: HostFunctions = {
-  'kong.service.set_target': { phases: TARGET, run: setTarget },
+  'kong.service.set_target': setter(TARGET)(setTarget),
   'kong.service.set_upstream': {
     phases: ['access'],
     run: (context, [host]) => {
@@ -85,25 +79,17 @@ export const serviceFunctions: HostFunctions = {
       return true;
     },
   },
-  'kong.service.set_retries': {
-    phases: ['access'],
-    run: ({ live }, [retries]) => {
-      live.retries = integerArgument(retries, 'retries', 0, 32_767);
-      return undefined;
-    },
-  },
-  'kong.service.set_timeouts': {
-    phases: ['access'],
-    run: ({ live }, [connect, write, read]) => {
-      const milliseconds = (value: LuaValue, name: string) => integerArgument(value, name, 1, 2 ** 31 - 2);
-      live.timeouts = {
-        connect: milliseconds(connect, 'connect_timeout'),
-        write: milliseconds(write, 'write_timeout'),
-        read: milliseconds(read, 'read_timeout'),
-      };
-      return undefined;
-    },
-  },
+  'kong.service.set_retries': access(({ live }, [retries]) => {
+    live.retries = integerArgument(retries, 'retries', 0, 32_767);
+  }),
+  'kong.service.set_timeouts': access(({ live }, [connect, write, read]) => {
+    const milliseconds = (value: LuaValue, name: string) => integerArgument(value, name, 1, 2 ** 31 - 2);
+    live.timeouts = {
+      connect: milliseconds(connect, 'connect_timeout'),
+      write: milliseconds(write, 'write_timeout'),
+      read: milliseconds(read, 'read_timeout'),
+    };
+  }),
   'kong.service.request.enable_buffering': set(({ live }) => {
     live.buffering = true;
   }),
