@@ -73,23 +73,9 @@ export function writeAnswers(answers: readonly Answer[]): { json: string; bytes:
       length += value.length;
       return `[${call},2,${length - value.length},${length}]`;
     }
-    return nesting(value) > MOST_DEPTH
-      ? `[${call},0,"the result is nested too deeply or cannot be copied"]`
-      : `[${call},1,${value}]`;
+    return `[${call},1,${value}]`;
   });
   const [first] = parts;
   const bytes = parts.length > 1 ? Buffer.concat(parts) : first;
   return { json: `[${rows.join(',')}]`, bytes };
-}
-
-/** How deep a JSON text nests. */
-function nesting(text: string): number {
-  if (text.length <= MOST_DEPTH || text[0] === '"') return 0;
-  let most = 0;
-  let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
-    if (token === '[' || token === '{') most = Math.max(most, ++depth);
-    else if (token === ']' || token === '}') depth--;
-  }
-  return most;
 }

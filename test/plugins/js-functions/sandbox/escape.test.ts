@@ -358,6 +358,20 @@ describe('escape suite', () => {
       });
     }
 
+    it('what Kong decodes 1000 deep gets in, with the least stack', async () => {
+      const plugin = instance({
+        max_stack_kb: 32,
+        access: [
+          `let n = 0; for (let x = await kong.request.getBody(); x; x = x[0]) n++; await kong.log.notice(n);`,
+        ],
+      });
+      let body: unknown[] = [];
+      for (let depth = 1; depth < 1000; depth++) body = [body];
+      const { calls } = await request(plugin, { 'request.getBody': body });
+      assert.deepEqual(calls.at(-1), ['log.notice', '1000']);
+      plugin.close();
+    });
+
     it('structures that nest deeply do not get to the host', async () => {
       const { error } = await once(
         `let a = []; for (let i = 0; i < 200; i++) a = [a]; await kong.nginx.setCtx('x', a);`,
