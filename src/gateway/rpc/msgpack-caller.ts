@@ -1,13 +1,12 @@
 import { encodeRequest } from '../../protocol/msgpack/messages.js';
 import { MessageReader } from '../../protocol/msgpack/reader.js';
-import type { ConfiguredPlugin, EventOutcome, PdkHost, PluginCaller, PluginEvent } from '../plugin-port.js';
-import { LuaError, PluginEventError, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
+import type { ConfiguredPlugin, EventOutcome, PdkHost, PluginEvent } from '../plugin-port.js';
+import { LuaError, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
 import type { Connection } from './connection.js';
 import { RpcError } from './errors.js';
-import { CLAIM_LEFT, Instances } from './instances.js';
 import { luaArguments, stepData, stepMethod } from './msgpack-values.js';
-import { type RpcOptions, type RpcSettings, withDefaults } from './options.js';
-import { ConnectionPool } from './pool.js';
+import type { RpcOptions } from './options.js';
+import { SocketCaller } from './socket-caller.js';
 
 /** Kong sets no limits. */
 const LIMITS = { maxBytes: 2 ** 31, maxValues: 2 ** 31 };
@@ -22,32 +21,15 @@ type Fields = Record<string, unknown>;
  * as if the plugin were not there. It fails closed only where starting an instance fails, where a PDK call raises
  * a Lua error, and where an answer makes no sense.
  */
-export class MsgpackCaller implements PluginCaller {
-  private readonly settings: RpcSettings;
-  private readonly pool: ConnectionPool<unknown>;
-  private readonly instances: Instances;
+export class MsgpackCaller extends SocketCaller<unknown> {
   private readonly lastIds = new Map<string, number>();
   private readonly serverPids = new Map<string, unknown>();
-  private closed = false;
 
   constructor(options: RpcOptions) {
-    this.settings = withDefaults(options);
-    this.pool = new ConnectionPool(
-      this.settings.socketPath,
-      this.settings.idleTimeoutMs,
-      (onItem) => new MessageReader(onItem, LIMITS),
-    );
-    this.instances = new Instances(
-      {
-        start: (plugin) => this.startInstance(plugin),
-        close: (plugin, id) => this.closeInstance(plugin, id),
-        leftClaim: ({ name }) => this.settings.log('warn', `[${name}] ${CLAIM_LEFT}`),
-      },
-      this.settings.claimTimeoutMs,
-    );
+    super(options, (onItem) => new MessageReader(onItem, LIMITS));
   }
 
-  async handleEvent(event: PluginEvent): Promise<EventOutcome> {
+  override async handleEvent(event: PluginEvent): Promise<EventOutcome> {
     const { plugin } = event;
     for (;;) {
       let instanceId: number;
@@ -71,11 +53,6 @@ export class MsgpackCaller implements PluginCaller {
         this.instances.forget(plugin.name);
       }
     }
-  }
-
-  close(): void {
-    this.closed = true;
-    this.pool.close();
   }
 
   private async runEvent(pluginEvent: PluginEvent, instanceId: number): Promise<EventOutcome> {
@@ -120,7 +97,7 @@ export class MsgpackCaller implements PluginCaller {
   }
 
   /** Kong also runs an instance that was started without an id, and lets the next request wait; we refuse it. */
-  private async startInstance(plugin: ConfiguredPlugin): Promise<number> {
+  protected override async startInstance(plugin: ConfiguredPlugin): Promise<number> {
     const config = JSON.stringify(plugin.config);
     const status = await this.request(plugin, 'plugin.StartInstance', { Name: plugin.name, Config: config });
     const id = isFields(status) ? status.Id : undefined;
@@ -128,14 +105,8 @@ export class MsgpackCaller implements PluginCaller {
     return id;
   }
 
-  private async closeInstance(plugin: ConfiguredPlugin, instanceId: number): Promise<void> {
-    try {
-      await this.request(plugin, 'plugin.CloseInstance', instanceId);
-    } catch (error) {
-      // The old instance is of no further use: the server drops it in its own time.
-      const reason = error instanceof Error ? error.message : String(error);
-      this.settings.log('warn', `[${plugin.name}] closing instance ${instanceId}: ${reason}`);
-    }
+  protected override closeInstance(plugin: ConfiguredPlugin, instanceId: number): Promise<unknown> {
+    return this.request(plugin, 'plugin.CloseInstance', instanceId);
   }
 
   /**
@@ -194,13 +165,6 @@ export class MsgpackCaller implements PluginCaller {
     observer?.skipped(error.message);
     this.settings.log('error', `[${plugin.name}] ${error.message}`);
     return 'skipped';
-  }
-
-  private eventError(plugin: ConfiguredPlugin, cause: unknown): PluginEventError {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const error = new PluginEventError(`[${plugin.name}] ${reason}`, { cause });
-    this.settings.log('error', error.message);
-    return error;
   }
 }
 

@@ -1,14 +1,13 @@
 import { encodeFrame, FrameReader } from '../../protocol/protobuf/frames.js';
 import { PROTOBUF_METHODS } from '../../protocol/protobuf/methods.js';
 import { decodeRpcReturn, encodeRpcCall, type RpcCall, type RpcReturn } from '../../protocol/protobuf/rpc.js';
-import type { ConfiguredPlugin, EventOutcome, PdkHost, PluginCaller, PluginEvent } from '../plugin-port.js';
-import { LuaError, PluginEventError, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
+import type { ConfiguredPlugin, EventOutcome, PdkHost, PluginEvent } from '../plugin-port.js';
+import { LuaError, ResponseExit, UnknownPdkMethod } from '../plugin-port.js';
 import type { Connection } from './connection.js';
 import { RpcError } from './errors.js';
-import { CLAIM_LEFT, Instances } from './instances.js';
-import { type RpcOptions, type RpcSettings, withDefaults } from './options.js';
-import { ConnectionPool } from './pool.js';
+import type { RpcOptions } from './options.js';
 import { decodeArguments, encodeResult } from './protobuf-values.js';
+import { SocketCaller } from './socket-caller.js';
 
 /** Kong waits for frames of any announced length. */
 const MAX_FRAME_BYTES = 2 ** 32;
@@ -22,34 +21,19 @@ type Command = Omit<RpcCall, 'sequence'>;
  * Kong's side of ProtoBuf:1. Fails closed: whatever goes wrong fails the event, but for a clean close by the
  * server, after which the plugin's instances are forgotten and the event runs again from its beginning.
  */
-export class ProtobufCaller implements PluginCaller {
-  private readonly settings: RpcSettings;
-  private readonly pool: ConnectionPool<Buffer>;
-  private readonly instances: Instances;
+export class ProtobufCaller extends SocketCaller<Buffer> {
   private readonly lastSequence = new Map<string, number>();
-  private closed = false;
 
   constructor(options: RpcOptions) {
-    this.settings = withDefaults(options);
-    this.pool = new ConnectionPool(
-      this.settings.socketPath,
-      this.settings.idleTimeoutMs,
-      (onFrame) => new FrameReader((payload) => onFrame(Buffer.from(payload)), MAX_FRAME_BYTES),
-    );
-    this.instances = new Instances(
-      {
-        start: (plugin) => this.startInstance(plugin),
-        close: (plugin, id) => this.closeInstance(plugin, id),
-        leftClaim: ({ name }) => this.settings.log('warn', `[${name}] ${CLAIM_LEFT}`),
-      },
-      this.settings.claimTimeoutMs,
-    );
+    super(options, (onFrame) => new FrameReader((payload) => onFrame(Buffer.from(payload)), MAX_FRAME_BYTES));
   }
 
-  async handleEvent(event: PluginEvent): Promise<EventOutcome> {
+  override async handleEvent(event: PluginEvent): Promise<EventOutcome> {
     const { plugin, phase } = event;
     for (;;) {
-      const instanceId = await this.instanceId(plugin);
+      const instanceId = await this.instances.idFor(plugin).catch((error: unknown) => {
+        throw this.eventError(plugin, error);
+      });
       try {
         event.observer?.instance(instanceId);
         const command = { cmd_handle_event: { instance_id: instanceId, event_name: phase } };
@@ -61,19 +45,6 @@ export class ProtobufCaller implements PluginCaller {
         this.settings.log('warn', `[${plugin.name}] closed`);
         this.instances.forget(plugin.name);
       }
-    }
-  }
-
-  close(): void {
-    this.closed = true;
-    this.pool.close();
-  }
-
-  private async instanceId(plugin: ConfiguredPlugin): Promise<number> {
-    try {
-      return await this.instances.idFor(plugin);
-    } catch (error) {
-      throw this.eventError(plugin, error);
     }
   }
 
@@ -107,21 +78,15 @@ export class ProtobufCaller implements PluginCaller {
     return 'done';
   }
 
-  private async startInstance(plugin: ConfiguredPlugin): Promise<number> {
+  protected override async startInstance(plugin: ConfiguredPlugin): Promise<number> {
     const config = Buffer.from(JSON.stringify(plugin.config));
     const answer = await this.command(plugin, { cmd_start_instance: { name: plugin.name, config } });
     if (!answer.instance_status) throw new RpcError('BAD_ANSWER', 'the answer has no instance_status');
     return answer.instance_status.instance_id;
   }
 
-  private async closeInstance(plugin: ConfiguredPlugin, instanceId: number): Promise<void> {
-    try {
-      await this.command(plugin, { cmd_close_instance: { instance_id: instanceId } });
-    } catch (error) {
-      // The old instance is of no further use: the server drops it in its own time.
-      const reason = error instanceof Error ? error.message : String(error);
-      this.settings.log('warn', `[${plugin.name}] closing instance ${instanceId}: ${reason}`);
-    }
+  protected override closeInstance(plugin: ConfiguredPlugin, instanceId: number): Promise<unknown> {
+    return this.command(plugin, { cmd_close_instance: { instance_id: instanceId } });
   }
 
   private async command(plugin: ConfiguredPlugin, command: Command): Promise<RpcReturn> {
@@ -162,13 +127,6 @@ export class ProtobufCaller implements PluginCaller {
       throw new RpcError('BAD_ANSWER', `RpcReturn ${answer.sequence} answers RpcCall ${sequence}`);
     }
     return answer;
-  }
-
-  private eventError(plugin: ConfiguredPlugin, cause: unknown): PluginEventError {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const error = new PluginEventError(`[${plugin.name}] ${reason}`, { cause });
-    this.settings.log('error', error.message);
-    return error;
   }
 }
 
