@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { signatureHeaders } from '../../plugins/customer-verification/client/signer.js';
 import { childrenOf, isAlive } from '../../src/dev/processes.js';
-import { NODE_CLI } from '../support/command-line.js';
+import { CLI, NODE_CLI } from '../support/command-line.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const UUID = '3f0d9a52-6c1e-4b7a-9d2f-8e51c0a7b346';
@@ -66,7 +66,7 @@ before(async () => {
   await mkdir(plugins);
   await writeFile(join(plugins, 'greeter.mjs'), greeter('hello'));
   for (const file of ['customer-verification/index.js', 'js-pre-function.js']) {
-    const original = JSON.stringify(join(ROOT, 'plugins', file));
+    const original = JSON.stringify(join(dirname(dirname(CLI)), 'plugins', file));
     const name = file.replace(/[/.].*$/, '');
     await writeFile(join(plugins, `${name}.mjs`), `export * from ${original};`);
   }
