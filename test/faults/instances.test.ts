@@ -25,9 +25,9 @@ export class Plugin {
   }
 }
 `;
-const CHANGES = full ? 100_000 : 8_000;
+const CHANGES = full ? 100_000 : 4_000;
 /** What a change may leave behind: less than any object of an instance. */
-const BYTES_PER_CHANGE = full ? 21 : 150;
+const BYTES_PER_CHANGE = full ? 21 : 300;
 /** Longer than a machine that runs other tests as well leaves an instance without an event. */
 const TTL_MS = 2000;
 

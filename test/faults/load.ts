@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { full } from '../support/full.js';
 
 /** What a client says it is; an upstream that sees a forged one has been reached by somebody it must not be. */
 export type Kind = 'good' | 'forged';
@@ -25,7 +26,7 @@ export interface Answer {
 }
 
 /** Answers in a row that count as "it works again". */
-const STEADY = 30;
+const STEADY = full ? 30 : 10;
 const PATIENCE_MS = 60_000;
 /** Between two requests of a client: the processors are for the servers to start anew. */
 const PAUSE_MS = 4;

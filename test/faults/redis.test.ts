@@ -78,7 +78,7 @@ describe('Redis', { skip: redisLeftOut }, () => {
       await cause();
       await rig.felt(faultAt);
       await heal();
-      const ms = await rig.assertHealed(50);
+      const ms = await rig.assertHealed();
       t.diagnostic(`recovered ${Math.round(ms)} ms after the repair`);
       assert.equal(rig.server.starts, 1);
     });

@@ -13,6 +13,7 @@ import { createPluginCaller } from '../../src/gateway/rpc/create-caller.js';
 import { CLAIM_LEFT } from '../../src/gateway/rpc/instances.js';
 import type { PluginDefinition } from '../../src/plugin/definition.js';
 import { eventually, pluginDefinition, signed } from '../plugins/customer-verification/rig.js';
+import { full } from '../support/full.js';
 import { startPostgres } from '../support/postgres.js';
 import { Supervised, type SupervisedOptions } from '../support/supervised.js';
 import { KongWorkers } from './kong-workers.js';
@@ -24,6 +25,12 @@ export const CLIENTS = 4;
 /** On a machine that is busy with tests a successor may take longer than the default. */
 const LINGER_S = '60';
 const FELT_WITHIN_MS = 60_000;
+/** Good requests over each protocol that have to fail, so that a fault was felt. */
+const FELT = full ? 10 : 3;
+/** Answers of each kind over each protocol, after a repair and at the end. */
+const ANSWERS = full ? 60 : 10;
+/** The same, in between. */
+export const SOME_ANSWERS = full ? 20 : 5;
 /** What kong.yml has, too: over MsgPack:1 Kong goes on without a plugin that fails. */
 const GUARD = 'if not kong.ctx.shared.customer_verified then return kong.response.exit(503, "no mark") end';
 
@@ -62,6 +69,8 @@ export interface FaultRigOptions extends SupervisedOptions {
   /** Of customer-verification. */
   readonly config?: Record<string, unknown>;
   readonly headers?: MakeHeaders;
+  /** How long requests wait for a claim that a worker's death has left behind, in milliseconds. Default: 10 s, as Kong. */
+  readonly claimTimeoutMs?: number;
   /** Clients for each gateway. */
   readonly clients?: number;
   /** Sees every request that the upstream gets. */
@@ -130,7 +139,7 @@ export class FaultRig {
   /** Waits until a fault has cost good requests over both protocols. */
   async felt(faultAt: number): Promise<void> {
     await eventually('it was felt over both protocols', FELT_WITHIN_MS, () =>
-      this.targets.every(({ name }) => this.load.wrong(faultAt, name).length > 10),
+      this.targets.every(({ name }) => this.load.wrong(faultAt, name).length > FELT),
     );
   }
 
@@ -140,7 +149,7 @@ export class FaultRig {
    *
    * @returns milliseconds that it took
    */
-  async assertHealed(answers: number): Promise<number> {
+  async assertHealed(answers = ANSWERS): Promise<number> {
     const recoveryMs = await this.load.recovered(performance.now());
     const steadyAt = performance.now();
     await this.load.progress(answers);
@@ -158,7 +167,7 @@ export class FaultRig {
    *   not try those again
    */
   async settle(healedAt: number, handedOver = 0): Promise<void> {
-    await this.load.progress(60);
+    await this.load.progress(ANSWERS);
     await this.load.stop();
     assert.equal(this.reached.forged, 0, 'forged requests at the upstream');
     assert.deepEqual(this.load.letThrough, []);
@@ -190,7 +199,7 @@ export class FaultRig {
   private async startGateway(
     protocol: 'protobuf' | 'msgpack',
     upstreamPort: number,
-    { config = {}, extra }: FaultRigOptions,
+    { config = {}, extra, claimTimeoutMs }: FaultRigOptions,
   ): Promise<number> {
     const plugins = [pluginDefinition(), ...(extra ? [extra.plugin] : [])];
     const guard = { name: 'post-function', config: { access: [GUARD] } };
@@ -218,7 +227,13 @@ export class FaultRig {
       if (level === 'error') this.errors.push(`${protocol}: ${line}`);
       if (line.includes(CLAIM_LEFT)) this.claims.push(performance.now());
     };
-    const caller = new KongWorkers(() => createPluginCaller(protocol, { socketPath: this.socketPath, log }));
+    const caller = new KongWorkers(() =>
+      createPluginCaller(protocol, {
+        socketPath: this.socketPath,
+        log,
+        ...(claimTimeoutMs && { claimTimeoutMs }),
+      }),
+    );
     this.kongs.push(caller);
     const gateway = await createGateway({ config: parsed.config, plugins, caller, log, port: 0 });
     this.closers.push(
