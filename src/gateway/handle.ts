@@ -9,7 +9,6 @@ import type { GatewayNode } from './host/context.js';
 import { refusalOf } from './http/refusals.js';
 import { type UpstreamClient, UpstreamError } from './http/upstream-client.js';
 import type { ExchangeObserver } from './observer.js';
-import type { PlannedPlugin, PluginChoice } from './plan.js';
 import { PluginEventError } from './plugin-port.js';
 import {
   adoptUpstreamHead,
@@ -20,14 +19,20 @@ import {
   switchProtocols,
 } from './respond.js';
 import { escapePath, upstreamPath } from './router/path.js';
-import {
-  type PluginCallers,
-  ResponseFilterError,
-  responseFilters,
-  runAccess,
-  runLogPhase,
-  runPhase,
-} from './run-phase.js';
+import type { RouteMatch } from './router/router.js';
+import { type PluginCallers, PluginRunner, ResponseFilterError } from './run-phase.js';
+
+/** One request, with all that handling it takes. */
+interface Handling {
+  readonly exchange: Exchange;
+  readonly response: ServerResponse;
+  readonly generation: Generation;
+  readonly upstreams: UpstreamClient;
+  readonly node: GatewayNode;
+  readonly runner: PluginRunner;
+  /** The client has gone. */
+  readonly gone: AbortSignal;
+}
 
 /**
  * One request from its head to its log phase: rewrite, routing, access, upstream, response, log.
@@ -41,39 +46,18 @@ export async function handleExchange(
   upstreams: UpstreamClient,
   callers: PluginCallers,
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
   const { observer } = exchange;
-  const { node: plainNode, plan } = generation;
-  const node = observer === undefined ? plainNode : observedNode(plainNode, observer);
-  let plugins: readonly PlannedPlugin[] = plan.global();
-  const filter = () => {
-    exchange.filters = responseFilters(plugins, exchange, node, callers.lua);
-  };
-  filter();
+  const node = observer === undefined ? generation.node : observedNode(generation.node, observer);
+  const runner = new PluginRunner(exchange, node, callers);
+  const handling = { exchange, response, generation, upstreams, node, runner, gone: closed.signal };
+  runner.plugins = generation.plan.global();
   try {
-    const refusal = refusalOf(exchange);
-    if (refusal !== undefined) {
-      refuse(exchange, response, refusal);
-    } else if (!(await runPhase('rewrite', plugins, exchange, node, callers))) {
-      sendExit(exchange, response);
-    } else {
-      const choices = route(exchange, response, generation);
-      if (choices !== undefined) {
-        const { match, service } = exchange;
-        plugins = match === undefined ? plugins : plan.forRequest(match.route, service);
-        filter();
-        const ran = await runAccess(choices, exchange, node, callers);
-        plugins = ran.plugins;
-        filter();
-        if (ran.goesOn)
-          await proxy(exchange, response, plugins, generation, node, upstreams, callers, gone.signal);
-        else sendExit(exchange, response);
-      }
-    }
+    await answer(handling);
   } catch (error) {
     try {
-      answerFailure(exchange, response, error, node);
+      answerFailure(handling, error);
     } catch (failure) {
       // The page for a failure passes the filters, too.
       node.log(
@@ -88,9 +72,23 @@ export async function handleExchange(
   exchange.timing.finished = Date.now();
   observer?.phaseEnded('upstream');
   observer?.answered();
-  await runLogPhase(plugins, exchange, node, callers);
+  await runner.log();
   await exchange.body.dispose();
   observer?.ended();
+}
+
+async function answer(handling: Handling): Promise<void> {
+  const { exchange, response, generation, runner } = handling;
+  const refusal = refusalOf(exchange);
+  if (refusal !== undefined) return refuse(exchange, response, refusal);
+  if (!(await runner.run('rewrite'))) return sendExit(exchange, response);
+  const match = route(handling);
+  if (match === undefined) return;
+  const { plan } = generation;
+  runner.plugins = plan.forRequest(match.route, exchange.service);
+  if (!(await runner.access(plan.choices(match.route, exchange.service))))
+    return sendExit(exchange, response);
+  await proxy(handling);
 }
 
 /** The same node, whose log the observer reads along. */
@@ -105,13 +103,9 @@ function observedNode(node: GatewayNode, observer: ExchangeObserver): GatewayNod
 }
 
 /** Finds the route; undefined when the request has been answered instead. */
-function route(
-  exchange: Exchange,
-  response: ServerResponse,
-  { router, plan }: Generation,
-): PluginChoice[] | undefined {
+function route({ exchange, response, generation }: Handling): RouteMatch | undefined {
   const { method, path, headers, hostHeader: host, localPort: port } = exchange;
-  const match = router.match({ method, host, port, path, headers });
+  const match = generation.router.match({ method, host, port, path, headers });
   if (match === undefined) {
     sendError(exchange, response, 404, 'kong', 'no Route matched with those values');
     return undefined;
@@ -123,7 +117,6 @@ function route(
     demandHttps(exchange, response, match.route.https_redirect_status_code);
     return undefined;
   }
-  const service = match.route.service;
   // Of what `rewrite` said of the upstream only the Host header is left.
   const chosen = exchange.upstream?.ownHost === true ? exchange.upstream.hostHeader : undefined;
   const target = targetOf(exchange);
@@ -132,7 +125,7 @@ function route(
     target.ownHost = true;
   }
   exchange.upstream = target;
-  return plan.choices(match.route, service);
+  return match;
 }
 
 function demandHttps(exchange: Exchange, response: ServerResponse, status: number): void {
@@ -164,16 +157,15 @@ export function targetOf(exchange: Exchange): UpstreamTarget | undefined {
   };
 }
 
-async function proxy(
-  exchange: Exchange,
-  response: ServerResponse,
-  plugins: readonly PlannedPlugin[],
-  { balancer }: Generation,
-  node: GatewayNode,
-  upstreams: UpstreamClient,
-  callers: PluginCallers,
-  gone: AbortSignal,
-): Promise<void> {
+async function proxy({
+  exchange,
+  response,
+  generation,
+  upstreams,
+  node,
+  runner,
+  gone,
+}: Handling): Promise<void> {
   const final = exchange.upstream;
   if (final === undefined || exchange.service === undefined) {
     sendError(exchange, response, 503, 'kong', 'no Service found with those values');
@@ -186,7 +178,7 @@ async function proxy(
   }
   const buffered =
     exchange.tunnel === undefined &&
-    (exchange.buffering || plugins.some(({ kind }) => kind.phases.includes('response')));
+    (exchange.buffering || runner.plugins.some(({ kind }) => kind.phases.includes('response')));
   // nginx has read a body before it is sent on, and then knows its length.
   if (buffered || (exchange.body.length === undefined && exchange.match?.route.request_buffering === true)) {
     await exchange.body.read();
@@ -194,7 +186,7 @@ async function proxy(
   const { observer } = exchange;
   exchange.timing.upstreamStarted = Date.now();
   observer?.phaseStarted('upstream');
-  const answer = await upstreams.send(exchange, () => balancer.pick(final), gone, node.log);
+  const answer = await upstreams.send(exchange, () => generation.balancer.pick(final), gone, node.log);
   exchange.timing.upstreamAnswered = Date.now();
   adoptUpstreamHead(exchange, answer);
   if (exchange.tunnel !== undefined && exchange.upstreamTunnel !== undefined) {
@@ -208,7 +200,7 @@ async function proxy(
   exchange.upstreamBody = await readAll(answer);
   observer?.upstreamResponseChunk(exchange.upstreamBody);
   observer?.phaseEnded('upstream');
-  if (await runPhase('response', plugins, exchange, node, callers)) {
+  if (await runner.run('response')) {
     sendUpstreamBuffer(exchange, response, answer.statusMessage ?? '');
   } else {
     sendExit(exchange, response);
@@ -243,45 +235,27 @@ async function readAll(answer: IncomingMessage): Promise<Buffer> {
 }
 
 /** What the client gets when a plugin or the upstream failed; nothing when a response has begun. */
-function answerFailure(
-  exchange: Exchange,
-  response: ServerResponse,
-  error: unknown,
-  node: GatewayNode,
-): void {
+function answerFailure({ exchange, response, node }: Handling, error: unknown): void {
+  const { message } = error as Error;
+  const log = (level: 'error' | 'crit', text: string) =>
+    node.log(level, `${text}, request_id: "${exchange.id}"`);
   if (error instanceof UpstreamError && error.status === 499) {
     response.destroy();
-    return;
-  }
-  if (error instanceof ResponseFilterError) {
-    node.log('error', `failed to run a filter: ${error.message}, request_id: "${exchange.id}"`);
+  } else if (error instanceof ResponseFilterError) {
+    log('error', `failed to run a filter: ${message}`);
     response.destroy();
-    return;
-  }
-  if (response.headersSent) {
-    node.log(
-      'error',
-      `upstream or client broke off: ${(error as Error).message}, request_id: "${exchange.id}"`,
-    );
+  } else if (response.headersSent) {
+    log('error', `upstream or client broke off: ${message}`);
     response.destroy();
-    return;
-  }
-  if (error instanceof UpstreamError && error.status === 503) {
+  } else if (error instanceof UpstreamError && error.status === 503) {
     // Found out before anything is sent, by Kong's Lua.
     delete exchange.timing.upstreamStarted;
-    sendError(exchange, response, 503, 'kong', error.message);
-    return;
-  }
-  if (error instanceof UpstreamError) {
+    sendError(exchange, response, 503, 'kong', message);
+  } else if (error instanceof UpstreamError) {
     sendError(exchange, response, error.status, 'nginx');
-    return;
+  } else {
+    log(error instanceof PluginEventError ? 'error' : 'crit', `[kong] ${message}`);
+    // Past the upstream Kong's Lua cannot answer any more, so nginx's error page does.
+    sendError(exchange, response, 500, exchange.timing.upstreamStarted === undefined ? 'kong' : 'nginx');
   }
-  const { message } = error as Error;
-  node.log(
-    error instanceof PluginEventError ? 'error' : 'crit',
-    `[kong] ${message}, request_id: "${exchange.id}"`,
-  );
-  // Past the upstream Kong's Lua cannot answer any more, so nginx's error page does.
-  const origin = exchange.timing.upstreamStarted === undefined ? 'kong' : 'nginx';
-  sendError(exchange, response, 500, origin);
 }
