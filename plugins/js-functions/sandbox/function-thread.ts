@@ -63,8 +63,11 @@ export class FunctionThread {
   /** Whose doing it is when the thread ends, and what. */
   #verdict: { readonly instance: number; readonly limit: LimitKind } | undefined;
 
-  /** @param onEnd called once, when the thread is gone and its runs are answered */
-  constructor(onEnd: (thread: FunctionThread) => void) {
+  /**
+   * @param solitary whether it is for an instance that had its thread ended
+   * @param onEnd called once, when the thread is gone and its runs are answered
+   */
+  constructor(solitary: boolean, onEnd: (thread: FunctionThread) => void) {
     this.#onEnd = onEnd;
     common.entry ??= threadEntry();
     common.code ??= compileEngine();
@@ -75,7 +78,7 @@ export class FunctionThread {
     this.#worker = new Worker(common.entry, {
       // Flags of this process, a loader for instance, are not for it.
       execArgv: [],
-      workerData: { code, surface: SURFACE, template, state } satisfies ThreadData,
+      workerData: { code, surface: SURFACE, template, state, solitary } satisfies ThreadData,
       resourceLimits: RESOURCES,
       name: 'functions',
     });

@@ -63,6 +63,8 @@ export interface ThreadData {
   /** Made by an earlier thread. */
   readonly template: GuestTemplate | undefined;
   readonly state: SharedArrayBuffer;
+  /** Whether it is for an instance that had its thread ended. */
+  readonly solitary: boolean;
 }
 
 /**

@@ -59,7 +59,7 @@ class FunctionThreads {
   }
 
   #start(threads: Set<FunctionThread>): FunctionThread {
-    const thread = new FunctionThread((ended) => threads.delete(ended));
+    const thread = new FunctionThread(threads === this.#solitary, (ended) => threads.delete(ended));
     threads.add(thread);
     return thread;
   }

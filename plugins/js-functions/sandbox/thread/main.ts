@@ -3,7 +3,7 @@ import type { Limits } from '../limits.js';
 import type { FromThread, ProgramUnit, RunEnd, ThreadData, ToThread } from '../messages.js';
 import { Isolate } from './isolate.js';
 import type { IsolateHost } from './isolate-host.js';
-import { giveWay } from './priority.js';
+import { giveWay, MOST_NICER } from './priority.js';
 import { makeTemplate } from './template.js';
 import { ThreadState } from './thread-state.js';
 import { warmUp } from './warm-up.js';
@@ -24,9 +24,9 @@ interface Slot {
 
 if (parentPort === null) throw new Error('this file runs in a worker thread');
 const port = parentPort;
-const { code, surface, template: given, state: memory } = workerData as ThreadData;
+const { code, surface, template: given, state: memory, solitary } = workerData as ThreadData;
 
-giveWay();
+if (solitary) giveWay(MOST_NICER);
 
 let out: FromThread[] = [];
 const flush = () => {
@@ -49,6 +49,7 @@ const host: IsolateHost = {
   },
   ended: (run, end) => {
     isolates.delete(run);
+    if (end.kind === 'limit' && end.limit === 'cpu') giveWay(1);
     out.push(['end', run, end]);
   },
 };
