@@ -12,6 +12,8 @@ const MODULE_URL = join(ROOT, 'build/module-url.ts');
 /** What is started, imported from outside, or found by its name. All else goes into the chunks that these share. */
 const ENTRIES = ['src/cli.ts', 'src/index.ts', 'src/testing/index.ts'];
 const PLUGIN_ENTRY = /^([^/]+|[^/]+\/index|customer-verification\/client\/index)\.ts$/;
+/** The Lua of the gateway's VM, read where it is used. */
+const PRELUDE = 'src/gateway/lua/prelude.lua';
 const THREAD_ENTRY = /\/thread\/main\.ts$/;
 
 /** Packages of which little is used: bundled, they and what they depend on need not be installed in production. */
@@ -57,6 +59,8 @@ export async function bundle(outdir: string): Promise<void> {
   });
   writeFileSync(join(outdir, LICENCES_FILE), thirdPartyLicences(metafile));
   copyPage(join(outdir, 'src/inspector/page'));
+  mkdirSync(join(outdir, 'src/gateway/lua'), { recursive: true });
+  copyFileSync(join(ROOT, PRELUDE), join(outdir, PRELUDE));
 }
 
 /** The inspector's page, with the library that it uses beside it. */

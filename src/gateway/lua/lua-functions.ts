@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { LuaEngine } from 'wasmoon';
 import { PluginServerError } from '../../errors.js';
 import type { GatewayConfig, PluginEntity } from '../config/entities.js';
@@ -17,7 +18,6 @@ import {
 } from '../plugin-port.js';
 import { LUA_HELPERS, PUBLIC_CONFIGURATION } from './helpers.js';
 import { NGINX_CONSTANTS } from './names.js';
-import { PRELUDE } from './prelude.js';
 
 /** The package that brings the Lua VM is not installed. */
 export class LuaVmMissingError extends PluginServerError {
@@ -29,6 +29,9 @@ export class LuaVmMissingError extends PluginServerError {
     );
   }
 }
+
+/** Runs in the VM before any function. */
+const PRELUDE = new URL('./prelude.lua', import.meta.url);
 
 const NUL = /\u0100/g;
 const toLua = (text: string) => text.replaceAll('\0', '\u0100');
@@ -74,7 +77,7 @@ export class LuaFunctions implements PluginCaller {
     global.set('host_methods', [...HOST_FUNCTIONS.keys()]);
     global.set('nginx_constants', NGINX_CONSTANTS);
     global.set('kong_configuration', PUBLIC_CONFIGURATION);
-    this.#engine().doStringSync(PRELUDE);
+    this.#engine().doStringSync(readFileSync(PRELUDE, 'utf8'));
   }
 
   #engine(): LuaEngine {

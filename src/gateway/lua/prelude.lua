@@ -1,15 +1,13 @@
-/**
- * What runs in the Lua VM before any function: the `kong` and `ngx` tables over one host call, and the registry of
- * chunks.
- *
- * wasmoon passes strings as UTF-8 text that ends at a NUL, while a Lua string is bytes. Across the border every
- * byte is therefore the code point of the same number, and NUL is U+0100.
- *
- * Expects the globals `host_call(method, …)`, `host_methods` (names such as `kong.request.get_header`),
- * `nginx_constants` and `kong_configuration`, and leaves `register_chunk(source, name)` → number and
- * `run_chunk(number, plugin, phase)`.
- */
-export const PRELUDE = String.raw`
+-- What runs in the Lua VM before any function: the `kong` and `ngx` tables over one host call, and the registry of
+-- chunks.
+--
+-- wasmoon passes strings as UTF-8 text that ends at a NUL, while a Lua string is bytes. Across the border every
+-- byte is therefore the code point of the same number, and NUL is U+0100.
+--
+-- Expects the globals `host_call(method, …)`, `host_methods` (names such as `kong.request.get_header`),
+-- `nginx_constants` and `kong_configuration`, and leaves `register_chunk(source, name)` → number and
+-- `run_chunk(number, plugin, phase)`.
+
 local host_call, methods, constants, configuration = host_call, host_methods, nginx_constants, kong_configuration
 _G.host_call, _G.host_methods, _G.nginx_constants, _G.kong_configuration = nil, nil, nil, nil
 local plugin_id, phase = "", ""
@@ -84,8 +82,8 @@ end
 
 -- The gateway hands raw bodies over with where they are; Lua gets the text alone.
 local get_raw_body = kong.request.get_raw_body
-kong.request.get_raw_body = function()
-  local body = get_raw_body()
+kong.request.get_raw_body = function(...)
+  local body = get_raw_body(...)
   return body.content, not body.content and "request body did not fit into client body buffer, consider raising 'client_body_buffer_size'" or nil
 end
 kong.log.inspect = function(...) kong.log.debug(...) end
@@ -286,4 +284,3 @@ function run_chunk(number, of_plugin, in_phase)
     run(result)
   end
 end
-`;
