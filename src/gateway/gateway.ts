@@ -111,14 +111,15 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
   server.on('upgrade', onDetached);
   server.on('connect', onDetached);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     // Answered as a request that has nothing but what is wrong with it, behind those before it.
     const refuse = () => {
-      const httpVersion = error.code === 'HPE_INVALID_VERSION' ? '2.0' : '1.1';
+      const later = /^[^\r\n]* HTTP\/[2-9]/.test(String(error.rawPacket ?? ''));
+      const httpVersion = later ? '2.0' : '1.1';
       const nothing = { method: '', url: '', headers: {}, rawHeaders: [], httpVersion, socket };
       onDetached(
         Object.assign(Readable.from([]), nothing) as unknown as IncomingMessage,

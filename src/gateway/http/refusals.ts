@@ -12,6 +12,7 @@ const BUFFERS = 4;
  */
 export function refusalOf(exchange: Exchange): number | undefined {
   const { originalMethod: method, httpVersion, rawTarget, headers, rawPath } = exchange;
+  if (httpVersion === '0.9') return 400;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 505;
   if (method.length + rawTarget.length + ' HTTP/1.1\r\n'.length + 1 > LINE_BYTES) return 414;
   const lines = headers.lines.map(([name, value]) => name.length + value.length + 4);
