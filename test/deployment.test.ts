@@ -95,9 +95,12 @@ test('the installed program answers with what is written down, and asks node for
   writeFileSync(program, script, { mode: 0o755 });
   const file = `${folder}/dumps/--dump --plugin a --socket /run/a.sock.json`;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, 'written down');
   // As Kong starts it: without an environment.
   const answer = (...args: string[]) => execFileSync(program, args, { encoding: 'utf8', env: {} });
+  // So it is while the answer is being written.
+  writeFileSync(file, '');
+  assert.match(answer('--dump', '--plugin', 'a', '--socket', '/run/a.sock'), /^node /);
+  writeFileSync(file, 'written down');
   assert.equal(answer('--dump', '--plugin', 'a', '--socket', '/run/a.sock'), 'written down');
   assert.match(answer('--dump', '--plugin', 'a', '--socket', '/run/b.sock'), /^node -- .* --plugin a /);
   assert.match(answer('serve', '--plugin', 'a', '--socket', '/run/a.sock'), /^node -- .* serve --plugin a /);
