@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metafile } from 'esbuild';
 import { vendorSource } from '../src/inspector/assets.js';
@@ -25,7 +25,7 @@ export function thirdPartyLicences({ inputs }: Metafile): string {
   // The page's library has preact's code in it, and the licence of htm beside it.
   const paths = [...Object.keys(inputs), vendorSource(), 'node_modules/preact'];
   const folders = paths.flatMap((path) => /.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
-  return [...new Set(folders.map((folder) => join(ROOT, folder.replace(ROOT, ''))))]
+  return [...new Set(folders.map((folder) => resolve(ROOT, folder)))]
     .sort()
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));

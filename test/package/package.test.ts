@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -44,7 +53,12 @@ describe('the packed package, installed into an empty folder', () => {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],
       });
-    npm(ROOT, 'pack', '--silent', '--pack-destination', folder);
+    // Packing builds, and the other tests are running what is in dist meanwhile.
+    const checkout = join(folder, 'checkout');
+    const left = new Set(['node_modules', 'dist', '.git'].map((name) => join(ROOT, name)));
+    cpSync(ROOT, checkout, { recursive: true, filter: (path) => !left.has(path) });
+    symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
+    npm(checkout, 'pack', '--silent', '--pack-destination', folder);
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     writeFileSync(join(folder, 'package.json'), '{"name":"user","private":true}');
     npm(folder, 'install', '--ignore-scripts', '--omit=dev', `./kong-ts-pluginserver-${version}.tgz`);
