@@ -14,7 +14,7 @@ const PLUGINS = join(import.meta.dirname, '../fixtures/faulty-plugins');
 /** How many customers that there are not are remembered. */
 const REMEMBERED = 500;
 const WARM_UP = 2 * REMEMBERED;
-const FLOOD = full ? 6000 : 2500;
+const FLOOD = full ? 6000 : 1500;
 const CLIENTS = 8;
 const MOST_GROWTH_BYTES = 1024 * 1024;
 const MOST_LINES = 20;

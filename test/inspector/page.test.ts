@@ -344,7 +344,7 @@ describe('the inspector', { skip }, () => {
     };
     await send(1100);
     const before = memory();
-    await send(full ? 3900 : 400);
+    await send(full ? 3900 : 150);
     const grown = memory() - before;
     assert.ok(grown < 60, `${grown} MB more`);
     await eventually('1,000 are kept', 10_000, async () =>

@@ -4,7 +4,7 @@ import { full } from '../../support/full.js';
 import { HostileLoad } from './hostile-load.js';
 
 /** How many hostile requests: 10,000 in the full form, which has the machine for itself. */
-const REQUESTS = full ? 10_000 : 300;
+const REQUESTS = full ? 10_000 : 150;
 const AT_ONCE = 8;
 const GOOD_PER_SECOND = full ? 100 : 25;
 const CALM_MS = full ? 10_000 : 1000;
