@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parse as parseEnv } from 'dotenv';
 import { parse as parseYaml } from 'yaml';
 import { NODE_CLI } from './support/command-line.js';
+import { settings } from './support/settings.js';
 
 // No container engine is needed here: the files that describe the deployment are held to one another, and the commands
 // in them are run as they stand, with this checkout in the place of the installed program.
@@ -17,15 +18,7 @@ const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 const INSTALLED = '/usr/local/bin/kong-ts-pluginserver';
 
-const conf = new Map(
-  read('kong.conf')
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line): [string, string] => {
-      const at = line.indexOf('=');
-      return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
-    }),
-);
+const conf = settings(read('kong.conf'));
 /** What stands in for a variable that is not set. */
 const fallback = (text: string) => text.replace(/\$\{\w+:-([^}]+)\}/, '$1');
 const dockerfile = read('Dockerfile');

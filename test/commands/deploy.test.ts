@@ -5,23 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { CliProcess } from '../support/cli.js';
+import { settings } from '../support/settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'kts-deploy-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const conf = (file: string): Map<string, string> =>
-  new Map(
-    file
-      .split('\n')
-      .filter((line) => line !== '' && !line.startsWith('#'))
-      .map((line): [string, string] => [
-        line.slice(0, line.indexOf('=')).trim(),
-        line.slice(line.indexOf('=') + 1).trim(),
-      ]),
-  );
-
 describe('conf', () => {
-  const shipped = conf(readFileSync('kong.conf', 'utf8'));
+  const shipped = settings(readFileSync('kong.conf', 'utf8'));
   const FUNCTIONS = ['js-pre-function', 'js-post-function', 'js-response-function'];
 
   it('prints what the shipped kong.conf says', async () => {
@@ -32,7 +22,7 @@ describe('conf', () => {
       new CliProcess([...args, '--dumps', '/opt/dumps']).finished,
     ]);
     for (const { code, stderr } of [asked, written]) assert.deepEqual([code, stderr], [0, '']);
-    const expected = conf(asked.stdout);
+    const expected = new Map(settings(asked.stdout));
     assert.deepEqual(
       new Map([...shipped].filter(([setting]) => setting.startsWith('plugin')).sort()),
       new Map([...expected].sort()),
@@ -40,7 +30,7 @@ describe('conf', () => {
     for (const name of ['customer-verification', ...FUNCTIONS]) {
       expected.set(`pluginserver_${name.replaceAll('-', '_')}_query_cmd`, `/bin/cat /opt/dumps/${name}.json`);
     }
-    assert.deepEqual(conf(written.stdout), expected);
+    assert.deepEqual(settings(written.stdout), expected);
   });
 
   it('prints environment variables, and the entries of a sidecar', async () => {
@@ -60,7 +50,7 @@ KONG_PLUGINSERVER_HELLO_QUERY_CMD=/bin/cat /dumps/hello.json
     const args = ['conf', '--plugin', 'hello', '--env-file', '/etc/kong/hello.env', '--command', '/bin/k'];
     const { stdout } = await new CliProcess(args).finished;
     const flags = '--plugin hello --env-file /etc/kong/hello.env --socket /usr/local/kong/hello.sock';
-    const printed = conf(stdout);
+    const printed = settings(stdout);
     assert.equal(printed.get('pluginserver_hello_start_cmd'), `/bin/k serve ${flags}`);
     assert.equal(printed.get('pluginserver_hello_query_cmd'), `/bin/k --dump ${flags}`);
     const relative = await new CliProcess(['conf', '--plugin', 'hello', '--env-file', 'hello.env']).finished;

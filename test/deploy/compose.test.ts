@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parse as parseYaml } from 'yaml';
+import { settings } from '../support/settings.js';
 
 // What compose itself makes of the files, the variable that a team sets included. It needs no container engine for that.
 
@@ -61,7 +62,8 @@ describe('compose', { skip: installed ? false : 'left out: docker-compose is not
 
   it('nobody is healthy before the plugin servers answer', () => {
     const one = compose('docker-compose.yml', {}).kong?.healthcheck?.test.join(' ') ?? '';
-    const sockets = new Set(readFileSync(join(ROOT, 'kong.conf'), 'utf8').match(/(?<=_socket = ).*/g));
+    const conf = settings(readFileSync(join(ROOT, 'kong.conf'), 'utf8'));
+    const sockets = new Set([...conf].filter(([key]) => key.endsWith('_socket')).map(([, socket]) => socket));
     assert.ok(sockets.size > 0);
     for (const socket of sockets)
       assert.ok(one.includes(`kong-ts-pluginserver health --socket ${socket}`), socket);

@@ -18,15 +18,13 @@ import { startTestGateway } from '../../src/testing/index.js';
 import { CliProcess } from '../support/cli.js';
 import { full } from '../support/full.js';
 import { type Container, Images, imagesLeftOut } from '../support/images.js';
+import { settings } from '../support/settings.js';
 
 // Every Dockerfile is built as it stands, and what Kong would run in the image is run in it: as the image's user, with a
 // root that cannot be written to and no environment. Kong itself is not in it; the local gateway asks in its place.
 
 const ROOT = join(import.meta.dirname, '../..');
 const skip = imagesLeftOut || (full ? false : 'it builds images: npm run test:images');
-
-const settings = (text: string): ReadonlyMap<string, string> =>
-  new Map([...text.matchAll(/^(\w+) *= *(.*)$/gm)].map(([, key = '', value = '']) => [key, value]));
 
 describe('the images', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'kts-images-test-'));
